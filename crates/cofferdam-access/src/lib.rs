@@ -1,0 +1,1 @@
+//! Who may do what; mints permits after the audit leaf is durable.

@@ -1,0 +1,1 @@
+//! Sends permitted events to vendors; every send writes the ledger first.

@@ -1,0 +1,1 @@
+//! Append with an opaque dedupe key, group commit, recovery and cursors; bytes in, bytes out.

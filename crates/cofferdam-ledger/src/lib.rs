@@ -1,0 +1,1 @@
+//! Exposures as bitmaps, durable before the send; blast radius.

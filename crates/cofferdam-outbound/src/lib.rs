@@ -1,0 +1,1 @@
+//! The one guarded way out: allow-list, pinned DNS, limits.

@@ -1,0 +1,1 @@
+//! Typed report requests to kernels over the store, to typed rows.

@@ -1,0 +1,1 @@
+//! Configuration, wiring, routes, jobs, web app and command line.

@@ -1,0 +1,1 @@
+//! Journal batches to Parquet and catalog, compaction, retention, erasure.

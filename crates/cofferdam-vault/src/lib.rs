@@ -1,0 +1,1 @@
+//! Keys, tokens, sealing, identity merges and forgetting.

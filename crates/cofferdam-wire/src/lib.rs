@@ -1,0 +1,1 @@
+//! Vendor dialects both ways, bytes to events and back, capped and fuzzed; hostile input ends here.
