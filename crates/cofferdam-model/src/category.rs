@@ -95,14 +95,26 @@ const TABLE: &[Row] = &[
     ("user.financial.credit_card", Financial, false),
     ("user.government_id", Sensitive, false),
     ("user.government_id.birth_certificate", Sensitive, false),
-    ("user.government_id.drivers_license_number", Sensitive, false),
+    (
+        "user.government_id.drivers_license_number",
+        Sensitive,
+        false,
+    ),
     ("user.government_id.immigration", Sensitive, false),
-    ("user.government_id.national_identification_number", Sensitive, false),
+    (
+        "user.government_id.national_identification_number",
+        Sensitive,
+        false,
+    ),
     ("user.government_id.passport_number", Sensitive, false),
     ("user.government_id.vehicle_registration", Sensitive, false),
     ("user.health_and_medical", Sensitive, false),
     ("user.health_and_medical.genetic", Sensitive, false),
-    ("user.health_and_medical.insurance_beneficiary_id", Sensitive, false),
+    (
+        "user.health_and_medical.insurance_beneficiary_id",
+        Sensitive,
+        false,
+    ),
     ("user.health_and_medical.record_id", Sensitive, false),
     ("user.job_title", Simple, false),
     ("user.location", Behavioral, false),
@@ -212,12 +224,19 @@ impl Category {
     /// # Panics
     /// Where the key is not in the vocabulary; a constant evaluated at build time fails the build instead.
     #[must_use]
-    #[expect(clippy::panic, clippy::indexing_slicing, reason = "evaluated in constants: a wrong key fails the build")]
+    #[expect(
+        clippy::panic,
+        clippy::indexing_slicing,
+        reason = "evaluated in constants: a wrong key fails the build"
+    )]
     pub const fn of(key: &'static str) -> Self {
         let mut position = 0;
         while position < TABLE.len() {
             if equal(TABLE[position].0.as_bytes(), key.as_bytes()) {
-                #[expect(clippy::cast_possible_truncation, reason = "the table has fewer than 65,536 rows")]
+                #[expect(
+                    clippy::cast_possible_truncation,
+                    reason = "the table has fewer than 65,536 rows"
+                )]
                 return Self(position as u16);
             }
             position += 1;
@@ -258,7 +277,8 @@ impl Category {
     #[must_use]
     pub fn is_within(self, root: Self) -> bool {
         let (key, root) = (self.key(), root.key());
-        key.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        key.strip_prefix(root)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
     }
 
     /// The category itself, then each ancestor that may cover it in a policy, longest first.
@@ -270,7 +290,10 @@ impl Category {
             next = if current.is_protected() {
                 None
             } else {
-                current.key().rsplit_once('.').and_then(|(parent, _)| Self::parse(parent))
+                current
+                    .key()
+                    .rsplit_once('.')
+                    .and_then(|(parent, _)| Self::parse(parent))
             };
             Some(current)
         })
@@ -288,7 +311,10 @@ const fn equal(one: &[u8], other: &[u8]) -> bool {
     }
     let mut i = 0;
     while i < one.len() {
-        #[expect(clippy::indexing_slicing, reason = "bounded by the length just compared")]
+        #[expect(
+            clippy::indexing_slicing,
+            reason = "bounded by the length just compared"
+        )]
         if one[i] != other[i] {
             return false;
         }
@@ -318,7 +344,8 @@ impl Serialize for Category {
 impl<'de> Deserialize<'de> for Category {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let key = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
-        Self::parse(&key).ok_or_else(|| serde::de::Error::custom(format!("unknown data category `{key}`")))
+        Self::parse(&key)
+            .ok_or_else(|| serde::de::Error::custom(format!("unknown data category `{key}`")))
     }
 }
 
@@ -334,16 +361,38 @@ mod tests {
                 assert!(Category::parse(parent).is_some(), "{key} has no parent");
             }
         }
-        assert_eq!(TABLE.iter().filter(|row| !row.2).count(), 85, "fideslang 3.1.4 has 85 categories");
+        assert_eq!(
+            TABLE.iter().filter(|row| !row.2).count(),
+            85,
+            "fideslang 3.1.4 has 85 categories"
+        );
         assert!(PROTECTED.iter().all(|key| Category::parse(key).is_some()));
     }
 
     #[test]
     fn an_ancestor_never_covers_a_protected_category() {
-        let covering = |key| Category::of(key).covering().map(Category::key).collect::<Vec<_>>();
-        assert_eq!(covering("user.behavior.search_history"), ["user.behavior.search_history", "user.behavior", "user"]);
-        assert_eq!(covering("user.contact.address.city"), ["user.contact.address.city", "user.contact.address", "user.contact"]);
-        assert_eq!(covering("user.device.ip_address"), ["user.device.ip_address"]);
+        let covering = |key| {
+            Category::of(key)
+                .covering()
+                .map(Category::key)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(
+            covering("user.behavior.search_history"),
+            ["user.behavior.search_history", "user.behavior", "user"]
+        );
+        assert_eq!(
+            covering("user.contact.address.city"),
+            [
+                "user.contact.address.city",
+                "user.contact.address",
+                "user.contact"
+            ]
+        );
+        assert_eq!(
+            covering("user.device.ip_address"),
+            ["user.device.ip_address"]
+        );
         assert_eq!(covering("unclassified"), ["unclassified"]);
     }
 }

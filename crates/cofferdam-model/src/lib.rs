@@ -15,7 +15,10 @@ mod time;
 mod value;
 
 pub use category::Category;
-pub use event::{Incoming, IncomingEvent, IncomingUpdate, Operation, ProjectName, Provenance, Region, Subject, VendorId};
+pub use event::{
+    Incoming, IncomingEvent, IncomingUpdate, Operation, ProjectName, Provenance, Region, Subject,
+    VendorId,
+};
 pub use form::{Form, Place};
 pub use identity::{Definition, IdKey, IdentityClaim, LinkKind, OrganizationNumber, PersonNumber};
 pub use limits::Limits;

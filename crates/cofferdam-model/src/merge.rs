@@ -30,7 +30,12 @@ impl MergeMap {
     /// The canonical number of `person`.
     #[must_use]
     pub fn canonical(&self, person: PersonNumber) -> PersonNumber {
-        PersonNumber(self.canonical.get(person.0 as usize).copied().unwrap_or(person.0))
+        PersonNumber(
+            self.canonical
+                .get(person.0 as usize)
+                .copied()
+                .unwrap_or(person.0),
+        )
     }
 
     /// All numbers whose canonical number is another one, ascending.
@@ -53,7 +58,9 @@ impl MergeMap {
         }
         let (low, high) = (one.min(other), one.max(other));
         self.grow(high);
-        let members: Vec<u32> = std::iter::once(high).chain(self.merged.iter().copied().filter(|&m| self.is(m, high))).collect();
+        let members: Vec<u32> = std::iter::once(high)
+            .chain(self.merged.iter().copied().filter(|&m| self.is(m, high)))
+            .collect();
         for member in members {
             if let Some(slot) = self.canonical.get_mut(member as usize) {
                 *slot = low;
@@ -92,7 +99,12 @@ impl MergeMap {
     pub fn cluster(&self, person: PersonNumber) -> Vec<PersonNumber> {
         let canonical = self.canonical(person).0;
         std::iter::once(canonical)
-            .chain(self.merged.iter().copied().filter(|&member| self.is(member, canonical)))
+            .chain(
+                self.merged
+                    .iter()
+                    .copied()
+                    .filter(|&member| self.is(member, canonical)),
+            )
             .map(PersonNumber)
             .collect()
     }

@@ -48,7 +48,13 @@ pub trait Pseudonyms: Send + Sync + std::fmt::Debug {
     /// Key under which an id is looked up.
     fn id_key(&self, project: &ProjectName, id: &str) -> IdKey;
     /// Key for deduplication of an event, over (project, event name, distinct id as sent, insert id).
-    fn insert_key(&self, project: &ProjectName, event: &str, distinct_id: &str, insert_id: &str) -> [u8; 16];
+    fn insert_key(
+        &self,
+        project: &ProjectName,
+        event: &str,
+        distinct_id: &str,
+        insert_id: &str,
+    ) -> [u8; 16];
     /// The vendor's pseudonym of a value, 32 bytes; policy shapes it as the dialect needs.
     /// Person and device ids share one key within a domain, so that a person stays one person to that vendor.
     fn token(&self, domain: &TokenDomain, kind: IdKind, value: &str) -> [u8; 32];
@@ -74,10 +80,21 @@ pub trait Sealer: Send + Sync + std::fmt::Debug {
     ///
     /// # Errors
     /// [`SealError::Forgotten`] or [`SealError::UnknownPerson`] where there is no key.
-    fn seal(&self, person: PersonNumber, context: &[u8], plain: &[u8], sealed: &mut Vec<u8>) -> Result<(), SealError>;
+    fn seal(
+        &self,
+        person: PersonNumber,
+        context: &[u8],
+        plain: &[u8],
+        sealed: &mut Vec<u8>,
+    ) -> Result<(), SealError>;
     /// Opens what [`Sealer::seal`] made.
     ///
     /// # Errors
     /// [`SealError`] where there is no key, or the bytes or the context are not those that were sealed.
-    fn open(&self, person: PersonNumber, context: &[u8], sealed: &[u8]) -> Result<Vec<u8>, SealError>;
+    fn open(
+        &self,
+        person: PersonNumber,
+        context: &[u8],
+        sealed: &[u8],
+    ) -> Result<Vec<u8>, SealError>;
 }

@@ -9,7 +9,9 @@ use std::fmt;
 pub const MS_PER_DAY: i64 = 86_400_000;
 
 /// Milliseconds since 1970-01-01T00:00:00Z.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[serde(transparent)]
 pub struct TimestampMs(pub i64);
 
@@ -51,7 +53,8 @@ impl Day {
         let year_of_era = year.rem_euclid(400);
         let month_shifted = (month + 9) % 12;
         let day_of_year = (153 * month_shifted + 2) / 5 + day - 1;
-        let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year.cast_signed();
+        let day_of_era =
+            year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year.cast_signed();
         Self(era * 146_097 + day_of_era - 719_468)
     }
 
@@ -61,11 +64,17 @@ impl Day {
         let shifted = self.0 + 719_468;
         let era = shifted.div_euclid(146_097);
         let day_of_era = shifted.rem_euclid(146_097);
-        let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+        let year_of_era =
+            (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
         let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
         let month_shifted = (5 * day_of_year + 2) / 153;
         let day = (day_of_year - (153 * month_shifted + 2) / 5 + 1).cast_unsigned();
-        let month = if month_shifted < 10 { month_shifted + 3 } else { month_shifted - 9 }.cast_unsigned();
+        let month = if month_shifted < 10 {
+            month_shifted + 3
+        } else {
+            month_shifted - 9
+        }
+        .cast_unsigned();
         let year = year_of_era + era * 400 + i32::from(month <= 2);
         (year, month, day)
     }

@@ -7,7 +7,7 @@ mod minimized;
 mod source;
 
 pub use minimized::{
-    Exposure, Home, HomeEvent, HomeItem, HomeSubject, HomeUpdate, Minimized, Recipient, Vendor, VendorEvent, VendorItem,
-    VendorSubject, VendorUpdate,
+    Exposure, Home, HomeEvent, HomeItem, HomeSubject, HomeUpdate, Minimized, Recipient, Vendor,
+    VendorEvent, VendorItem, VendorSubject, VendorUpdate,
 };
 pub use source::{ConsentMode, PolicyId, PolicySource, ProjectSource, VendorSource};

@@ -6,7 +6,8 @@
 
 use crate::PolicyId;
 use cofferdam_model::{
-    Category, Form, Operation, OrganizationNumber, PersonNumber, ProjectName, Provenance, Refusal, TimestampMs, Value, VendorId,
+    Category, Form, Operation, OrganizationNumber, PersonNumber, ProjectName, Provenance, Refusal,
+    TimestampMs, Value, VendorId,
 };
 use std::sync::Arc;
 
