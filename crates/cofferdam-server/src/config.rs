@@ -1,0 +1,203 @@
+//! The configuration: what an operator wrote, checked and resolved into what the server runs on.
+//!
+//! Only this crate parses TOML. `load` reads the folder, `resolve` checks it, `lints` warns of what works and should not stay.
+//! Invariant: a folder with an error starts nothing; a secret's content never enters a `Config` that is printed.
+
+pub mod defaults;
+pub mod folder;
+pub mod init;
+pub mod lints;
+pub mod problem;
+pub(crate) mod resolve;
+pub mod sections;
+
+use cofferdam_model::{Day, ProjectName, Region, VendorId};
+use cofferdam_policy::{ConsentMode, PolicySource};
+use ipnet::IpNet;
+use problem::{Problem, Severity};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+/// A checked configuration.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Path of `cofferdam.toml`.
+    pub path: PathBuf,
+    /// The folder it is in.
+    pub root: PathBuf,
+    /// Holds everything that the server writes.
+    pub data_dir: PathBuf,
+    /// Listeners and what they believe.
+    pub server: ServerConfig,
+    /// Path of the master key.
+    pub master_key_file: PathBuf,
+    /// Path of the location database, if any.
+    pub geo_database: Option<PathBuf>,
+    /// The projects, in the order configured.
+    pub projects: Vec<ProjectConfig>,
+    /// The vendors, by id.
+    pub vendors: Vec<VendorConfig>,
+    /// What policy is compiled from.
+    pub policy: PolicySource,
+    /// Limits, as written.
+    pub limits: sections::LimitsSection,
+    /// The journal, as written.
+    pub journal: sections::JournalSection,
+    /// The store, as written.
+    pub store: sections::StoreSection,
+    /// Egress, as written.
+    pub egress: sections::EgressSection,
+}
+
+/// Listeners and what they believe.
+#[derive(Clone, Debug)]
+pub struct ServerConfig {
+    /// Intake listener.
+    pub listen: SocketAddr,
+    /// Web app and API listener.
+    pub admin_listen: SocketAddr,
+    /// How the outside reaches intake.
+    pub public_url: String,
+    /// Certificate chain and key, PEM files.
+    pub tls: Option<(PathBuf, PathBuf)>,
+    /// Networks whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Whether vendors may be on loopback.
+    pub allow_loopback_vendors: bool,
+}
+
+/// A project.
+#[derive(Clone, Debug)]
+pub struct ProjectConfig {
+    /// The name.
+    pub name: ProjectName,
+    /// The public write token.
+    pub token: String,
+    /// Path of the import secret, if any.
+    pub import_secret_file: Option<PathBuf>,
+    /// Where the data belongs.
+    pub region: Region,
+    /// IANA time zone of reports.
+    pub timezone: String,
+    /// Property that holds the organization's id.
+    pub organization_key: Option<String>,
+    /// What home needs of the person.
+    pub consent: ConsentMode,
+    /// Origins of the pages that may send; empty = any.
+    pub origins: Vec<String>,
+}
+
+/// A vendor: company, contract and destination.
+#[derive(Clone, Debug)]
+pub struct VendorConfig {
+    /// The id.
+    pub id: VendorId,
+    /// Display name.
+    pub name: String,
+    /// The dialect spoken to it.
+    pub kind: VendorKind,
+    /// Base URL; `None` for external vendors.
+    pub endpoint: Option<String>,
+    /// The region that the contract promises.
+    pub region: Region,
+    /// The region that the endpoint's host is known to be in.
+    pub destination_region: Option<Region>,
+    /// fideslang data use.
+    pub purpose: String,
+    /// Path of the project token at the vendor.
+    pub token_file: Option<PathBuf>,
+    /// The projects whose data it may get.
+    pub projects: Vec<ProjectName>,
+    /// What it needs of the person.
+    pub consent: ConsentMode,
+    /// The legal basis, where consent is `none`.
+    pub legal_basis: String,
+    /// Last day of observe mode.
+    pub observe_until: Option<Day>,
+    /// The contract's last day.
+    pub expires: Option<Day>,
+    /// When the contract was last reviewed.
+    pub reviewed: Option<Day>,
+    /// The contract, as written.
+    pub contract: sections::ContractSection,
+    /// The file, relative to the folder.
+    pub file: PathBuf,
+}
+
+/// The dialect spoken to a vendor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum VendorKind {
+    /// Mixpanel's ingestion API.
+    Mixpanel,
+    /// Traffic does not pass here.
+    External,
+}
+
+impl VendorKind {
+    /// Every kind by its name in configuration.
+    pub const NAMES: [(&'static str, Self); 2] =
+        [("mixpanel", Self::Mixpanel), ("external", Self::External)];
+}
+
+/// A configuration with what is wrong with it.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The configuration; `None` where a problem is an error.
+    pub config: Option<Config>,
+    /// Errors and warnings, in the order of files and lines.
+    pub problems: Vec<Problem>,
+}
+
+impl Loaded {
+    /// Whether nothing is an error.
+    #[must_use]
+    pub fn is_usable(&self) -> bool {
+        self.config.is_some()
+    }
+
+    /// The configuration, or its errors.
+    ///
+    /// # Errors
+    /// The problems, errors and warnings alike, where at least one is an error.
+    pub fn into_result(self) -> Result<Config, Vec<Problem>> {
+        self.config.ok_or(self.problems)
+    }
+}
+
+/// Reads, checks and lints the folder of `main_path`.
+#[must_use]
+pub fn load(main_path: &Path, environment: &BTreeMap<String, String>, today: Day) -> Loaded {
+    let folder = match folder::read(main_path, environment) {
+        Ok(folder) => folder,
+        Err(problems) => {
+            return Loaded {
+                config: None,
+                problems,
+            };
+        }
+    };
+    let (config, mut problems) = resolve::resolve(main_path, &folder, today);
+    if let Some(config) = &config {
+        problems.extend(lints::lint(config, &folder, today));
+    }
+    problems.sort_by(|one, other| {
+        (&one.file, one.line, one.code).cmp(&(&other.file, other.line, other.code))
+    });
+    let broken = problems
+        .iter()
+        .any(|problem| problem.severity == Severity::Error);
+    Loaded {
+        config: config.filter(|_| !broken),
+        problems,
+    }
+}
+
+/// The environment variables that may override keys.
+#[must_use]
+pub fn environment() -> BTreeMap<String, String> {
+    std::env::vars()
+        .filter(|(name, _)| name.starts_with("COFFERDAM__"))
+        .collect()
+}

@@ -1,0 +1,171 @@
+//! Reads the configuration folder as written: `cofferdam.toml`, `vendors/*.toml`, `fields.toml`, environment overrides.
+//!
+//! Goes on to `resolve`, which checks what the types cannot. Invariant: nothing is written here.
+
+use super::problem::{Problem, Severity, SourceFile};
+use super::sections::{MainFile, VendorFile};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use toml::Spanned;
+
+/// `fields.toml` as written: field path → category key.
+pub type FieldsFile = BTreeMap<Spanned<String>, Spanned<String>>;
+
+/// The folder as written.
+#[derive(Debug)]
+pub struct Folder {
+    /// The folder that `cofferdam.toml` is in; relative paths start here.
+    pub root: PathBuf,
+    /// `cofferdam.toml`.
+    pub main: (SourceFile, MainFile),
+    /// `vendors/<id>.toml`, by id.
+    pub vendors: Vec<(String, SourceFile, VendorFile)>,
+    /// `fields.toml`, if there is one.
+    pub fields: Option<(SourceFile, FieldsFile)>,
+}
+
+/// Reads the folder of `main_path` (the path of `cofferdam.toml`).
+///
+/// # Errors
+/// Every file's first problem.
+pub fn read(
+    main_path: &Path,
+    environment: &BTreeMap<String, String>,
+) -> Result<Folder, Vec<Problem>> {
+    let root = main_path.parent().map_or_else(PathBuf::new, Path::to_owned);
+    let mut problems = Vec::new();
+    let main = SourceFile::read(main_path)
+        .and_then(|source| {
+            let parsed = source.parse::<MainFile>()?;
+            overridden(source, parsed, environment)
+        })
+        .map_err(|problem| problems.push(*problem))
+        .ok();
+    let vendors = vendor_files(&root.join("vendors"), &mut problems);
+    let fields = optional(&root.join("fields.toml"), &mut problems);
+    match main {
+        Some(main) if problems.is_empty() => Ok(Folder {
+            root,
+            main,
+            vendors,
+            fields,
+        }),
+        _ => Err(problems),
+    }
+}
+
+fn vendor_files(
+    folder: &Path,
+    problems: &mut Vec<Problem>,
+) -> Vec<(String, SourceFile, VendorFile)> {
+    let Ok(entries) = std::fs::read_dir(folder) else {
+        return Vec::new();
+    };
+    let mut paths: Vec<PathBuf> = entries
+        .filter_map(Result::ok)
+        .map(|entry| entry.path())
+        .filter(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "toml")
+        })
+        .collect();
+    paths.sort();
+    let mut vendors = Vec::new();
+    for path in paths {
+        let Some(id) = path
+            .file_stem()
+            .and_then(|stem| stem.to_str())
+            .map(str::to_owned)
+        else {
+            continue;
+        };
+        match SourceFile::read(&path) {
+            Ok(source) => match source.parse::<VendorFile>() {
+                Ok(vendor) => vendors.push((id, source, vendor)),
+                Err(problem) => problems.push(*problem),
+            },
+            Err(problem) => problems.push(*problem),
+        }
+    }
+    vendors
+}
+
+fn optional(path: &Path, problems: &mut Vec<Problem>) -> Option<(SourceFile, FieldsFile)> {
+    if !path.try_exists().unwrap_or(true) {
+        return None;
+    }
+    let source = SourceFile::read(path)
+        .map_err(|problem| problems.push(*problem))
+        .ok()?;
+    let fields = source
+        .parse::<FieldsFile>()
+        .map_err(|problem| problems.push(*problem))
+        .ok()?;
+    Some((source, fields))
+}
+
+/// Applies `COFFERDAM__SECTION__KEY=value`; the value is TOML, or else a string.
+fn overridden(
+    source: SourceFile,
+    parsed: MainFile,
+    environment: &BTreeMap<String, String>,
+) -> Result<(SourceFile, MainFile), Box<Problem>> {
+    let overrides: Vec<(&String, &String)> = environment
+        .iter()
+        .filter(|(name, _)| name.starts_with("COFFERDAM__"))
+        .collect();
+    if overrides.is_empty() {
+        return Ok((source, parsed));
+    }
+    let mut table: toml::Table = source.parse()?;
+    for (name, value) in overrides {
+        set(&mut table, name, value).map_err(|message| {
+            Box::new(source.problem(
+                Severity::Error,
+                "invalid_override",
+                None,
+                format!("environment variable {name}: {message}"),
+                "write COFFERDAM__SECTION__KEY, e.g. COFFERDAM__SERVER__LISTEN",
+            ))
+        })?;
+    }
+    let text = toml::to_string(&table).map_err(|error| {
+        Box::new(source.problem(
+            Severity::Error,
+            "invalid_override",
+            None,
+            error.to_string(),
+            "",
+        ))
+    })?;
+    let merged = SourceFile {
+        path: source.path,
+        text,
+    };
+    let parsed = merged.parse::<MainFile>()?;
+    Ok((merged, parsed))
+}
+
+fn set(table: &mut toml::Table, name: &str, value: &str) -> Result<(), String> {
+    let keys: Vec<String> = name.split("__").skip(1).map(str::to_lowercase).collect();
+    let Some((last, sections)) = keys.split_last() else {
+        return Err("names no key".to_owned());
+    };
+    let mut at = table;
+    for section in sections {
+        at = at
+            .entry(section.clone())
+            .or_insert_with(|| toml::Value::Table(toml::Table::new()))
+            .as_table_mut()
+            .ok_or_else(|| format!("`{section}` is not a section"))?;
+    }
+    let parsed = format!("v = {value}")
+        .parse::<toml::Table>()
+        .ok()
+        .and_then(|mut table| table.remove("v"));
+    at.insert(
+        last.clone(),
+        parsed.unwrap_or_else(|| toml::Value::String(value.to_owned())),
+    );
+    Ok(())
+}
