@@ -1,1 +1,20 @@
-//! Exposures as bitmaps, durable before the send; blast radius.
+//! The exposure ledger: which field of which person went to which vendor, on which UTC day, in what category and form.
+//!
+//! Egress announces a batch (`possible`, durable) before the first byte leaves and settles it afterwards; the server feeds `seen`.
+//! The blast radius is computed from bitmaps of dense person numbers.
+//! Invariant: the ledger never under-reports (P3): what left, or may have left, is durable first; where it cannot know, it says so.
+
+mod error;
+mod ledger;
+mod radius;
+mod types;
+
+pub use error::LedgerError;
+pub use ledger::{Ledger, LedgerOptions};
+pub use radius::{
+    Basis, CategoryRadius, Coverage, FieldRadius, PersonExposure, PersonRadius, Radius,
+    RadiusRequest, Routing,
+};
+pub use types::{
+    BatchId, FieldKey, FieldSetId, Gap, Items, Outcome, PossibleItem, SeenItem, SentRecord,
+};
