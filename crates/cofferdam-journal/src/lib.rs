@@ -1,1 +1,15 @@
 //! Append with an opaque dedupe key, group commit, recovery and cursors; bytes in, bytes out.
+
+mod entry;
+mod error;
+mod file;
+mod journal;
+mod options;
+mod stats;
+
+pub use entry::{Append, Appended, Cut, Duplicates, Entry, Key, NO_KEY, Recovery};
+pub use error::JournalError;
+pub use file::{File, FileLayer, StdFiles};
+pub use journal::{Journal, Released};
+pub use options::{JournalOptions, NowMs};
+pub use stats::Stats;
