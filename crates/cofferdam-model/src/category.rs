@@ -244,6 +244,15 @@ impl Category {
         panic!("no such category");
     }
 
+    /// How many categories there are.
+    pub const COUNT: usize = TABLE.len();
+
+    /// Position among [`Category::all`], below [`Category::COUNT`]: for tables in memory. Not stable between versions.
+    #[must_use]
+    pub fn index(self) -> usize {
+        usize::from(self.0)
+    }
+
     /// Every category, ascending by key.
     pub fn all() -> impl Iterator<Item = Self> {
         (0..TABLE.len()).filter_map(|position| u16::try_from(position).ok().map(Self))

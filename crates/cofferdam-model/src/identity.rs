@@ -13,6 +13,11 @@ use std::borrow::Cow;
 #[serde(transparent)]
 pub struct PersonNumber(pub u32);
 
+impl PersonNumber {
+    /// Not a person: what a [`crate::Sealer`] takes to mean the vault's organization key, for groups' own properties.
+    pub const ORGANIZATIONS: Self = Self(u32::MAX);
+}
+
 /// Dense number of an organization, from 0, one number space per installation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]

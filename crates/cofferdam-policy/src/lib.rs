@@ -3,11 +3,22 @@
 //! Wire's events come in, admitted records go to the journal, minimized items to the store and to each vendor.
 //! Invariant: no clock, no IO, no randomness; every field gets a decision; what is not declared is withheld (P1).
 
+mod admitted;
+mod context;
+mod error;
+mod explain;
 mod minimized;
+mod policy;
+pub mod record;
 mod source;
 
+pub use admitted::{Admitted, Event, Finding, Record, ShapeField, Update, ValueType};
+pub use context::{ConsentState, IntakeContext, ResolvedIdentity, SendContext, Signals};
+pub use error::{PolicyPlace, PolicyProblem, RecordError};
+pub use explain::{Classification, Explanation, FieldExplanation, FieldOutcome, VendorOutcome};
 pub use minimized::{
     Exposure, Home, HomeEvent, HomeItem, HomeSubject, HomeUpdate, Minimized, Recipient, Vendor,
     VendorEvent, VendorItem, VendorSubject, VendorUpdate,
 };
+pub use policy::Policy;
 pub use source::{ConsentMode, PolicyId, PolicySource, ProjectSource, VendorSource};

@@ -40,7 +40,6 @@ pub struct Minimized<R: Recipient> {
 }
 
 impl<R: Recipient> Minimized<R> {
-    #[expect(dead_code, reason = "used by the minimize functions")]
     pub(crate) fn new(item: R::Item) -> Self {
         Self { item }
     }
@@ -83,6 +82,7 @@ pub struct HomeEvent {
     /// How far the sender can be believed.
     pub provenance: Provenance,
     /// Keyed hash of (project, event, distinct id as sent, insert id): exact deduplication within project and UTC day.
+    /// The first eight bytes of the record's key, little-endian.
     pub insert_key: u64,
     /// The policy under which it was admitted.
     pub policy: PolicyId,
@@ -91,9 +91,10 @@ pub struct HomeEvent {
     /// Property path without the `properties.` prefix, and its value in the form that `[home]` lists. Objects and arrays
     /// are whole values here, already minimized inside.
     pub properties: Vec<(Arc<str>, Value<'static>)>,
-    /// Property path and its value's JSON, sealed under the person's key with context `home:<path>`.
+    /// Property path as in `properties`, and its value's JSON, sealed under the person's key with context `home:<path>`.
+    /// Ids of persons and devices are not repeated here: the vault holds them with the person.
     pub sealed: Vec<(Arc<str>, Vec<u8>)>,
-    /// What was withheld from home, by path, and why.
+    /// What was withheld from home, by path with its prefix, and why.
     pub withheld: Vec<(Arc<str>, Refusal)>,
 }
 
@@ -121,9 +122,9 @@ pub struct HomeUpdate {
     pub provenance: Provenance,
     /// Property path without the `profile.` or `group.` prefix, and the operand.
     pub values: Vec<(Arc<str>, Value<'static>)>,
-    /// Property path and its operand's JSON, sealed with context `home:<path>` (groups: under the vault's organization key).
+    /// Property path and its operand's JSON, sealed with context `home:<path>`; groups under [`PersonNumber::ORGANIZATIONS`].
     pub sealed: Vec<(Arc<str>, Vec<u8>)>,
-    /// What was withheld from home, by path, and why.
+    /// What was withheld from home, by path with its prefix, and why.
     pub withheld: Vec<(Arc<str>, Refusal)>,
 }
 
@@ -168,6 +169,8 @@ pub struct VendorEvent {
     pub properties: Vec<(Arc<str>, Value<'static>)>,
     /// Every field that is in here, in what form: what the ledger records. Sorted, without duplicates.
     pub exposures: Vec<Exposure>,
+    /// What the contract would withhold of it: not empty only in observe mode. Path with its prefix, and why.
+    pub would_withhold: Vec<(Arc<str>, Refusal)>,
 }
 
 /// Whom a vendor's update is about.
@@ -206,4 +209,6 @@ pub struct VendorUpdate {
     pub values: Vec<(Arc<str>, Value<'static>)>,
     /// Every field that is in here, in what form.
     pub exposures: Vec<Exposure>,
+    /// What the contract would withhold of it: not empty only in observe mode. Path with its prefix, and why.
+    pub would_withhold: Vec<(Arc<str>, Refusal)>,
 }
