@@ -1,1 +1,14 @@
-//! Typed report requests to kernels over the store, to typed rows.
+//! Reports over the event store: a typed request in, typed rows out, by own kernels.
+//!
+//! The server hands over a request and the current merge map; batches come from the store's scan.
+//! Invariant: an answer is computed from one version of the store, counts canonical persons, and names that version, so that
+//! another engine can recompute it (P7).
+
+mod error;
+mod request;
+
+pub use error::{QueryError, QueryLimits};
+pub use request::{
+    EventSelection, Filter, FilterOp, Measure, Operand, Segmentation, SegmentationRequest, Series,
+    Unit,
+};

@@ -1,0 +1,65 @@
+//! Why a report cannot be computed, in the terms of the request, and the limits on requests.
+
+use cofferdam_store::StoreError;
+use thiserror::Error;
+
+/// Why there is no answer.
+#[derive(Debug, Error)]
+pub enum QueryError {
+    /// The request names or asks for something that does not exist or does not fit.
+    #[error("{message}")]
+    Invalid {
+        /// Where in the request, e.g. `events[0].filters[1].property`.
+        path: String,
+        /// What is wrong; the request's own words in backticks.
+        message: String,
+        /// What is allowed there; empty where that is no short list.
+        allowed: Vec<String>,
+        /// Names near to what was given, nearest first.
+        suggestions: Vec<String>,
+    },
+    /// The request passes a limit.
+    #[error("{message}")]
+    TooLarge {
+        /// Where in the request.
+        path: String,
+        /// Which limit, with figures.
+        message: String,
+    },
+    /// The store failed.
+    #[error("the event store could not be read")]
+    Store(#[from] StoreError),
+}
+
+/// Limits on a report.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QueryLimits {
+    /// Most buckets.
+    pub buckets_max: usize,
+    /// Most event selections.
+    pub events_max: usize,
+    /// Most filters of one event selection.
+    pub filters_max: usize,
+    /// Most breakdown properties.
+    pub breakdowns_max: usize,
+    /// Segments shown of one event selection; the rest is `$other`.
+    pub segments_max: usize,
+    /// Distinct segments counted before new ones go to `$other` unseen.
+    pub distinct_max: usize,
+    /// Memory for sets of people, bytes.
+    pub people_bytes_max: usize,
+}
+
+impl Default for QueryLimits {
+    fn default() -> Self {
+        Self {
+            buckets_max: 10_000,
+            events_max: 20,
+            filters_max: 20,
+            breakdowns_max: 3,
+            segments_max: 50,
+            distinct_max: 200_000,
+            people_bytes_max: 1 << 30,
+        }
+    }
+}
