@@ -1,1 +1,21 @@
 //! Who may do what; mints permits after the audit leaf is durable.
+//!
+//! Routes and jobs come here with a caller and get a [`Permit`], which the functions of query, ledger, vault and so on take.
+//! Invariant: a `Permit<A>` exists only after a leaf that says so is on disk; a denied attempt is a leaf too.
+
+mod act;
+mod caller;
+mod error;
+mod permit;
+mod token;
+
+#[cfg(test)]
+mod tests;
+
+pub use act::{
+    Act, Contain, Erase, Export, ManageKeys, ReadAudit, ReadConfig, ReadEvents, ReadPeople,
+    ReadRadius, ReadReport, WriteConfig,
+};
+pub use caller::Caller;
+pub use error::AccessError;
+pub use permit::{Access, AccessOptions, Permit};

@@ -1,0 +1,56 @@
+//! The acts that need a permit, as types: a function that takes `&Permit<Erase>` cannot be called with a permit to read.
+
+mod sealed {
+    pub trait Sealed {}
+}
+
+/// Something that needs a permit. Only this crate has acts.
+pub trait Act: sealed::Sealed + Send + Sync + std::fmt::Debug + 'static {
+    /// The act's name in audit leaves, e.g. `radius.read`.
+    const NAME: &'static str;
+    /// Whether the product's own jobs may do it without a person asking.
+    const BY_SYSTEM: bool;
+}
+
+macro_rules! acts {
+    ($($(#[$doc:meta])* $act:ident = $name:literal, by system: $system:literal;)*) => {
+        $(
+            $(#[$doc])*
+            #[derive(Clone, Copy, Debug)]
+            pub enum $act {}
+            impl sealed::Sealed for $act {}
+            impl Act for $act {
+                const NAME: &'static str = $name;
+                const BY_SYSTEM: bool = $system;
+            }
+        )*
+        /// Every act: its name, and whether system jobs may do it.
+        #[cfg(test)]
+        pub(crate) const ALL: &[(&str, bool)] = &[$(($name, $system),)*];
+    };
+}
+
+acts! {
+    /// Read a report over groups of people.
+    ReadReport = "report.read", by system: true;
+    /// Read which fields of how many people went to a vendor.
+    ReadRadius = "radius.read", by system: true;
+    /// Read who a person is: ids, contacts, lists of people.
+    ReadPeople = "people.read", by system: false;
+    /// Read single events.
+    ReadEvents = "events.read", by system: false;
+    /// Read the configuration, fields and findings.
+    ReadConfig = "config.read", by system: true;
+    /// Change the configuration or the fields.
+    WriteConfig = "config.write", by system: false;
+    /// Stop or resume a vendor.
+    Contain = "vendor.contain", by system: true;
+    /// Forget a person.
+    Erase = "person.erase", by system: true;
+    /// Copy data out.
+    Export = "data.export", by system: false;
+    /// Rotate, back up or destroy keys.
+    ManageKeys = "keys.manage", by system: true;
+    /// Read the audit log.
+    ReadAudit = "audit.read", by system: true;
+}

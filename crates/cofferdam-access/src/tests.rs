@@ -1,0 +1,1 @@
+//! Permits, denials and the token.

@@ -1,0 +1,1 @@
+//! The log under crashes, faults and tampering.
