@@ -3,13 +3,17 @@
 //! Wire's events come in, admitted records go to the journal, minimized items to the store and to each vendor.
 //! Invariant: no clock, no IO, no randomness; every field gets a decision; what is not declared is withheld (P1).
 
+pub mod address;
 mod admitted;
+pub mod coarse;
 mod context;
+pub mod detect;
 mod error;
 mod explain;
 mod minimized;
 mod policy;
 pub mod record;
+pub mod rules;
 mod source;
 
 pub use admitted::{Admitted, Event, Finding, Record, ShapeField, Update, ValueType};

@@ -1,0 +1,82 @@
+//! What detectors report: a short list of spans.
+//!
+//! Invariant: spans lie on character boundaries of the text that was scanned, and the list is bounded.
+
+use crate::rules::RuleId;
+use cofferdam_model::Category;
+
+/// How sure a detector is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Confidence {
+    /// The shape is right and the key or the text around it says what it is.
+    Likely,
+    /// The shape alone is proof enough: check digits, issuer prefix, fixed marker.
+    Certain,
+}
+
+/// One finding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Detection {
+    /// First byte in the text.
+    pub start: usize,
+    /// One past the last byte.
+    pub end: usize,
+    /// What it is.
+    pub category: Category,
+    /// The rule that found it.
+    pub rule: RuleId,
+    /// How sure it is.
+    pub confidence: Confidence,
+}
+
+/// Findings in one text, in the order found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Detections {
+    found: Vec<Detection>,
+}
+
+/// Most findings kept per text: beyond that the text as a whole is personal data anyway.
+#[expect(dead_code, reason = "the scanners come next")]
+const FOUND_MAX: usize = 64;
+
+impl Detections {
+    /// Whether nothing was found.
+    #[must_use]
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.found.is_empty()
+    }
+
+    /// The findings.
+    pub fn iter(&self) -> impl Iterator<Item = &Detection> {
+        self.found.iter()
+    }
+
+    /// The finding that weighs most: secrets first, then the most sensitive category, then the surest.
+    #[must_use]
+    pub fn worst(&self) -> Option<&Detection> {
+        self.found.iter().max_by_key(|detection| {
+            (
+                crate::rules::is_secret(detection.category),
+                detection.category.sensitivity(),
+                detection.category.is_protected(),
+                detection.confidence,
+                std::cmp::Reverse(detection.start),
+            )
+        })
+    }
+
+    /// Adds a finding of a rule, unless the list is full. Empty spans are ignored.
+    #[expect(dead_code, reason = "the scanners come next")]
+    pub(super) fn push(&mut self, rule: RuleId, start: usize, end: usize, confidence: Confidence) {
+        if start < end && self.found.len() < FOUND_MAX {
+            self.found.push(Detection {
+                start,
+                end,
+                category: rule.rule().category,
+                rule,
+                confidence,
+            });
+        }
+    }
+}

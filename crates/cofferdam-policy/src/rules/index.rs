@@ -1,0 +1,370 @@
+//! The table turned into two hash maps, built once; and the lookup of a path in them.
+//!
+//! Order of decision for a key: exact name; secrets among its words; the longest, then rightmost, phrase; then the names of the
+//! enclosing objects. Invariant: the answer depends on path, carrier, value type and switches only.
+
+use super::{
+    Carrier, Classified, Effect, Evidence, FieldKind, RuleId, RuleSwitches, ValueType, all,
+    is_secret, tokens,
+};
+use cofferdam_model::{Category, IdKind};
+use foldhash::fast::FixedState;
+use std::collections::HashMap as StdMap;
+use std::sync::LazyLock;
+
+/// A table that is only looked up in, never filled from outside.
+type HashMap<K, V> = StdMap<K, V, FixedState>;
+
+/// Longest phrase, in words.
+const PHRASE_WORDS_MAX: usize = 5;
+
+/// Words that turn a phrase into a statement about it: `email_count`, `password_changed`, `phone_type`.
+const ABOUT: &[&str] = &[
+    "changed",
+    "confirmed",
+    "count",
+    "enabled",
+    "disabled",
+    "expired",
+    "expires",
+    "failed",
+    "failures",
+    "format",
+    "forgotten",
+    "length",
+    "limit",
+    "missing",
+    "optional",
+    "present",
+    "provided",
+    "required",
+    "requested",
+    "reset",
+    "sent",
+    "opened",
+    "clicked",
+    "bounced",
+    "delivered",
+    "set",
+    "size",
+    "strength",
+    "total",
+    "type",
+    "types",
+    "updated",
+    "valid",
+    "verified",
+    "verification",
+    "visible",
+    "attempts",
+    "policy",
+    "provider",
+    "added",
+    "removed",
+    "shown",
+    "created",
+    "exists",
+    "used",
+    "status",
+    "rotated",
+    "revoked",
+    "template",
+    "step",
+    "method",
+    "frequency",
+    "notifications",
+];
+
+/// Words before a phrase that ask a question about it: `has_email`, `is_admin`, `num_emails`.
+const ASKING: &[&str] = &[
+    "has", "is", "num", "number", "count", "n", "total", "can", "should", "was", "did", "show",
+    "hide", "enable", "no",
+];
+
+/// Words that are written together with a phrase: `useremail`, `customerphone`.
+const PREFIXES: &[&str] = &[
+    "user", "customer", "client", "contact", "member", "billing", "shipping", "home", "work", "my",
+    "primary", "new", "old", "login", "account", "invitee", "guest",
+];
+
+pub(super) struct Index {
+    ids: HashMap<&'static str, RuleId>,
+    exact: HashMap<&'static str, RuleId>,
+    phrases: HashMap<Box<str>, (RuleId, &'static str)>,
+}
+
+/// The index, built at first use.
+pub(super) fn index() -> &'static Index {
+    static INDEX: LazyLock<Index> = LazyLock::new(Index::build);
+    &INDEX
+}
+
+struct Hit {
+    rule: RuleId,
+    phrase: &'static str,
+    words: usize,
+    end: usize,
+}
+
+impl Index {
+    fn build() -> Self {
+        let mut index = Self {
+            ids: HashMap::default(),
+            exact: HashMap::default(),
+            phrases: HashMap::default(),
+        };
+        for id in all() {
+            let rule = id.rule();
+            index.ids.insert(rule.id, id);
+            for key in rule.exact.iter() {
+                index.exact.insert(key, id);
+            }
+            for phrase in rule.phrases.iter() {
+                index
+                    .phrases
+                    .insert(tokens::words(phrase).join(" ").into(), (id, phrase));
+            }
+        }
+        for id in all() {
+            for phrase in id.rule().phrases.iter() {
+                index.add_joined(id, phrase);
+            }
+        }
+        index
+    }
+
+    /// Spellings without a boundary: `firstname`, `useremail`.
+    fn add_joined(&mut self, id: RuleId, phrase: &'static str) {
+        let joined: String = phrase.split(' ').collect();
+        if joined.len() >= 5 {
+            if id.rule().effect() == Effect::Protects {
+                for prefix in PREFIXES {
+                    self.phrases
+                        .entry(format!("{prefix}{joined}").into())
+                        .or_insert((id, phrase));
+                }
+            }
+            self.phrases.entry(joined.into()).or_insert((id, phrase));
+        }
+    }
+
+    pub(super) fn by_id(&self, id: &str) -> Option<RuleId> {
+        self.ids.get(id).copied()
+    }
+
+    pub(super) fn classify(
+        &self,
+        path: &str,
+        carrier: Carrier,
+        value_type: ValueType,
+        switches: &RuleSwitches,
+    ) -> Option<Classified> {
+        let (own, in_url) = own_part(path);
+        if in_url && own.is_empty() {
+            // The fragment itself: as private as the page's address.
+            return self.enclosing(path.trim_end_matches('#'), carrier, switches);
+        }
+        let found = self
+            .by_exact(own, carrier, value_type, switches)
+            .or_else(|| self.by_words(own, value_type, switches));
+        if found.is_some() || in_url {
+            return found;
+        }
+        self.enclosing(own, carrier, switches)
+            .filter(|_| value_type != ValueType::Bool)
+    }
+
+    /// The whole path, then the last name in it, as it was sent.
+    fn by_exact(
+        &self,
+        path: &str,
+        carrier: Carrier,
+        value_type: ValueType,
+        switches: &RuleSwitches,
+    ) -> Option<Classified> {
+        let path = path.trim_end_matches("[]");
+        let last = path.rsplit_once('.').map_or(path, |(_, last)| last);
+        for key in [path, last] {
+            let rule = self.exact.get(key).copied().or_else(|| {
+                let lower = key.to_ascii_lowercase();
+                self.exact.get(lower.as_str()).copied()
+            });
+            // A nested `id` or `name` says less than the words around it.
+            if key != path
+                && path.split('.').count() > 1
+                && matches!(
+                    key,
+                    "id" | "name" | "type" | "status" | "value" | "key" | "state"
+                )
+            {
+                continue;
+            }
+            let Some(rule) = rule.filter(|rule| switches.is_on(*rule)) else {
+                continue;
+            };
+            if !rule.rule().types.holds(value_type) {
+                continue;
+            }
+            return Some(of_carrier(rule, Evidence::Builtin, key, carrier));
+        }
+        None
+    }
+
+    /// The words of the last name, together with those of the names around it.
+    fn by_words(
+        &self,
+        path: &str,
+        value_type: ValueType,
+        switches: &RuleSwitches,
+    ) -> Option<Classified> {
+        let mut words = Vec::new();
+        let mut own_from = 0;
+        for segment in path.split('.') {
+            own_from = words.len();
+            words.extend(tokens::words(segment.trim_end_matches("[]")));
+        }
+        let hit = self.best(&words, own_from, value_type, switches)?;
+        Some(classified(hit.rule, Evidence::KeyToken(hit.phrase)))
+    }
+
+    fn best(
+        &self,
+        words: &[String],
+        own_from: usize,
+        value_type: ValueType,
+        switches: &RuleSwitches,
+    ) -> Option<Hit> {
+        let mut best: Option<(bool, Hit)> = None;
+        let mut phrase = String::new();
+        for start in 0..words.len() {
+            phrase.clear();
+            for (count, word) in words.iter().skip(start).take(PHRASE_WORDS_MAX).enumerate() {
+                if count > 0 {
+                    phrase.push(' ');
+                }
+                phrase.push_str(word);
+                let end = start + count + 1;
+                if end <= own_from {
+                    continue;
+                }
+                let Some((rule, text)) = self.phrase(&phrase) else {
+                    continue;
+                };
+                if !switches.is_on(rule)
+                    || !rule.rule().types.holds(value_type)
+                    || is_about(words, start, end, rule)
+                {
+                    continue;
+                }
+                let hit = Hit {
+                    rule,
+                    phrase: text,
+                    words: count + 1,
+                    end,
+                };
+                let secret = is_secret(rule.rule().category);
+                let better = best.as_ref().is_none_or(|(was_secret, was)| {
+                    (secret, hit.words, hit.end) > (*was_secret, was.words, was.end)
+                });
+                if better {
+                    best = Some((secret, hit));
+                }
+            }
+        }
+        best.map(|(_, hit)| hit)
+    }
+
+    /// A phrase as it is, or in the plural.
+    fn phrase(&self, phrase: &str) -> Option<(RuleId, &'static str)> {
+        self.phrases
+            .get(phrase)
+            .or_else(|| {
+                phrase
+                    .strip_suffix('s')
+                    .filter(|singular| singular.len() > 2)
+                    .and_then(|singular| self.phrases.get(singular))
+            })
+            .copied()
+    }
+
+    /// What an enclosing object's name says about everything in it, where that is worth protecting.
+    fn enclosing(
+        &self,
+        path: &str,
+        carrier: Carrier,
+        switches: &RuleSwitches,
+    ) -> Option<Classified> {
+        let mut rest = path;
+        loop {
+            let (parent, _) = rest.rsplit_once('.').or_else(|| rest.rsplit_once('#'))?;
+            let found = self
+                .by_exact(parent, carrier, ValueType::Text, switches)
+                .or_else(|| self.by_words(parent, ValueType::Text, switches));
+            if let Some(found) = found
+                && found.rule.rule().effect() == Effect::Protects
+                && !matches!(found.kind, FieldKind::Id(_) | FieldKind::Url)
+            {
+                let name = match found.evidence {
+                    Evidence::KeyToken(phrase) => phrase,
+                    _ => found.rule.as_str(),
+                };
+                return Some(Classified {
+                    evidence: Evidence::Parent(name),
+                    ..found
+                });
+            }
+            rest = parent;
+        }
+    }
+}
+
+/// The part of a path that names the field itself: what follows a URL's `?` or `#`, else all of it.
+fn own_part(path: &str) -> (&str, bool) {
+    match path.find(['?', '#']) {
+        Some(at) => (
+            path.get(at + 1..).unwrap_or("").trim_start_matches('?'),
+            true,
+        ),
+        None => (path, false),
+    }
+}
+
+/// Whether the words around a phrase make it a statement about the thing instead of the thing.
+fn is_about(words: &[String], start: usize, end: usize, rule: RuleId) -> bool {
+    if rule.rule().effect() == Effect::Permits {
+        return false;
+    }
+    let after = words.get(end..).unwrap_or(&[]);
+    let before = start.checked_sub(1).and_then(|at| words.get(at));
+    after.iter().any(|word| ABOUT.contains(&word.as_str()))
+        || before.is_some_and(|word| ASKING.contains(&word.as_str()))
+}
+
+fn classified(rule: RuleId, evidence: Evidence) -> Classified {
+    let row = rule.rule();
+    Classified {
+        category: row.category,
+        rule,
+        evidence,
+        kind: row.kind,
+    }
+}
+
+/// What a name means where it stands: a group's name is an organization's.
+fn of_carrier(rule: RuleId, evidence: Evidence, key: &str, carrier: Carrier) -> Classified {
+    const ORGANIZATION: Category = Category::of("user.contact.organization");
+    const ORGANIZATION_ID: Category = Category::of("user.contact.organization.id");
+    let found = classified(rule, evidence);
+    match (carrier, key) {
+        (Carrier::Group, "$name" | "name") => Classified {
+            category: ORGANIZATION,
+            ..found
+        },
+        (Carrier::Group, "id") => Classified {
+            category: ORGANIZATION_ID,
+            kind: FieldKind::Id(IdKind::Group),
+            ..found
+        },
+        _ => found,
+    }
+}
