@@ -3,7 +3,7 @@
 //! Made from files and tail by the scan, eaten by query's kernels.
 //! Invariant: all columns of a batch have the same length; codes index `names`, or are [`Codes::NULL`].
 
-use cofferdam_model::{Day, TimestampMs};
+use cofferdam_model::{Day, TimestampMs, Value};
 use std::sync::Arc;
 
 /// A column beside person, time and event, which every batch has.
@@ -113,4 +113,86 @@ impl ColumnBatch {
     pub fn is_empty(&self) -> bool {
         self.person.is_empty()
     }
+}
+
+impl Scalar {
+    /// The scalar of a JSON value.
+    #[must_use]
+    pub fn from_json(value: &serde_json::Value) -> Self {
+        match value {
+            serde_json::Value::Null => Self::Null,
+            serde_json::Value::Bool(bool) => Self::Bool(*bool),
+            serde_json::Value::Number(number) => match (number.as_i64(), number.as_f64()) {
+                (Some(number), _) => Self::Int(number),
+                (None, Some(number)) => Self::Float(number),
+                (None, None) => Self::Null,
+            },
+            serde_json::Value::String(text) => Self::Text(Arc::from(text.as_str())),
+            nested => Self::Json(Arc::from(nested.to_string())),
+        }
+    }
+
+    /// The scalar of a property's value.
+    #[must_use]
+    pub fn from_value(value: &Value<'_>) -> Self {
+        match value {
+            Value::Null => Self::Null,
+            Value::Bool(bool) => Self::Bool(*bool),
+            Value::Int(number) => Self::Int(*number),
+            Value::Float(number) => Self::Float(*number),
+            Value::Text(text) => Self::Text(Arc::from(&**text)),
+            nested => Self::Json(Arc::from(serde_json::to_string(nested).unwrap_or_default())),
+        }
+    }
+}
+
+impl ColumnData {
+    /// Number of rows.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Absent(rows) => *rows,
+            Self::Bool(values) => values.len(),
+            Self::Int(values) => values.len(),
+            Self::Float(values) => values.len(),
+            Self::Text(codes) => codes.codes.len(),
+            Self::Mixed(values) => values.len(),
+        }
+    }
+
+    /// Whether there is no row.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The value of a row; null beyond the end.
+    #[must_use]
+    pub fn scalar(&self, row: usize) -> Scalar {
+        match self {
+            Self::Absent(_) => None,
+            Self::Bool(values) => values.get(row).copied().flatten().map(Scalar::Bool),
+            Self::Int(values) => values.get(row).copied().flatten().map(Scalar::Int),
+            Self::Float(values) => values.get(row).copied().flatten().map(Scalar::Float),
+            Self::Text(codes) => codes.text(row).map(|text| Scalar::Text(Arc::clone(text))),
+            Self::Mixed(values) => values.get(row).cloned(),
+        }
+        .unwrap_or(Scalar::Null)
+    }
+
+    pub(crate) fn take(&mut self, keep: &[bool]) {
+        match self {
+            Self::Absent(rows) => *rows = keep.iter().filter(|keep| **keep).count(),
+            Self::Bool(values) => pick(values, keep),
+            Self::Int(values) => pick(values, keep),
+            Self::Float(values) => pick(values, keep),
+            Self::Text(codes) => pick(&mut codes.codes, keep),
+            Self::Mixed(values) => pick(values, keep),
+        }
+    }
+}
+
+pub(crate) fn pick<T>(values: &mut Vec<T>, keep: &[bool]) {
+    let mut keep = keep.iter();
+    values.retain(|_| keep.next().copied().unwrap_or(false));
 }

@@ -6,16 +6,42 @@
 //! doubles nothing; a scan sees one version of files and tail (P2, P4, P7).
 
 mod batch;
+mod catalog;
+mod compact;
+mod encode;
+mod erase;
 mod error;
+mod export;
 mod files;
+mod flush;
+mod ingest;
+mod keys;
+mod open;
 mod options;
+mod profile;
+mod read;
+mod scan;
+mod schema;
+mod stats;
 mod store;
+mod version;
+mod write;
+
+#[cfg(test)]
+mod tests;
 
 pub use batch::{Codes, Column, ColumnBatch, ColumnData, Scalar, ScanRequest};
+pub use erase::EraseReport;
 pub use error::StoreError;
+pub use export::SnapshotReport;
 pub use files::{FileSink, Files, LocalFiles, Step};
 pub use options::{StoreLimits, StoreOptions};
 pub use store::{
-    CatalogInfo, ColumnInfo, ColumnKind, FlushReport, IngestReport, RecentEvent, Store, Subject,
-    VersionId,
+    CatalogInfo, ColumnInfo, ColumnKind, FlushReport, IngestReport, Reader, RecentEvent, Store,
+    Subject, VersionId,
 };
+
+/// A hash map with a fast seeded hash.
+pub(crate) type Map<K, V> = hashbrown::HashMap<K, V, foldhash::fast::RandomState>;
+/// A hash set with a fast seeded hash.
+pub(crate) type Set<K> = hashbrown::HashSet<K, foldhash::fast::RandomState>;

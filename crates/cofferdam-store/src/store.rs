@@ -1,10 +1,21 @@
-//! The store itself.
+//! The store's face: what callers see, and the parts that its jobs share.
+//!
+//! Invariant: one writer at a time changes the state; readers hold a version and never wait for the writer.
 
+use crate::catalog::{Catalog, directory};
+use crate::keys::Keys;
+use crate::profile::{self, Profiles, row_key};
+use crate::stats::time_text;
+use crate::version::Version;
+use crate::write::Names;
 use crate::{ColumnBatch, ScanRequest, StoreError, StoreOptions};
 use cofferdam_model::{Day, OrganizationNumber, PersonNumber, ProjectName, TimestampMs, Value};
 use cofferdam_policy::{Home, HomeEvent, Minimized};
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
 use std::ops::ControlFlow;
-use std::sync::Arc;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 /// One consistent state of files and tail. Displays as `SNAPSHOT.TAIL`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -13,6 +24,12 @@ pub struct VersionId {
     pub snapshot: u64,
     /// Generation of the tail, ascending within one process.
     pub tail: u64,
+}
+
+impl fmt::Display for VersionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.snapshot, self.tail)
+    }
 }
 
 /// Whose profile.
@@ -99,7 +116,50 @@ pub struct FlushReport {
 
 /// The event store. Cheap to clone; all clones are one store.
 #[derive(Clone, Debug)]
-pub struct Store {}
+pub struct Store {
+    pub(crate) inner: Arc<Inner>,
+}
+
+/// What only one task at a time may change.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    pub(crate) keys: Keys,
+    pub(crate) profiles: Profiles,
+    pub(crate) retention: BTreeMap<ProjectName, Day>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Inner {
+    pub(crate) options: StoreOptions,
+    pub(crate) catalog: Catalog,
+    pub(crate) names: Names,
+    version: RwLock<Arc<Version>>,
+    /// Held while files are rewritten; taken before `writer`.
+    pub(crate) rewriting: tokio::sync::Mutex<()>,
+    pub(crate) writer: tokio::sync::Mutex<Writer>,
+    pub(crate) recent: Mutex<VecDeque<RecentEvent>>,
+}
+
+impl Inner {
+    pub(crate) fn version(&self) -> Arc<Version> {
+        Arc::clone(&self.version.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(crate) fn publish(&self, mut version: Version) {
+        version.generation += 1;
+        *self.version.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(version);
+    }
+
+    /// Directory of a project's event files.
+    pub(crate) fn events_dir(&self, project: &ProjectName) -> PathBuf {
+        self.options.dir.join(directory(project)).join("events")
+    }
+
+    /// Now, as DuckLake writes it.
+    pub(crate) fn now_text(&self) -> String {
+        format!("{}+00", time_text(self.options.clock.now().0))
+    }
+}
 
 impl Store {
     /// Opens the store, creating what is absent and sweeping files that no transaction names.
@@ -107,20 +167,44 @@ impl Store {
     /// # Errors
     /// Where catalog or directory cannot be opened, or are of a newer format.
     pub async fn open(options: StoreOptions) -> Result<Self, StoreError> {
-        let _ = options;
-        Err(StoreError::Task)
+        crate::open::open(options).await
+    }
+
+    pub(crate) fn from_parts(
+        options: StoreOptions,
+        catalog: Catalog,
+        names: Names,
+        version: Version,
+        retention: BTreeMap<ProjectName, Day>,
+    ) -> Self {
+        let keys = Keys::new(options.limits.keys_max);
+        Self {
+            inner: Arc::new(Inner {
+                options,
+                catalog,
+                names,
+                version: RwLock::new(Arc::new(version)),
+                rewriting: tokio::sync::Mutex::default(),
+                writer: tokio::sync::Mutex::new(Writer {
+                    keys,
+                    profiles: Profiles::default(),
+                    retention,
+                }),
+                recent: Mutex::default(),
+            }),
+        }
     }
 
     /// Sequence number from which the journal must be replayed: everything before it is in files.
     #[must_use]
     pub fn cursor(&self) -> u64 {
-        0
+        self.inner.version().cursor
     }
 
     /// Sequence number up to which everything is visible, in files or in the tail.
     #[must_use]
     pub fn next_seq(&self) -> u64 {
-        0
+        self.inner.version().next_seq
     }
 
     /// Takes what policy minimized for home, in journal order; visible to scans on return. Items below [`Store::next_seq`] are
@@ -133,15 +217,22 @@ impl Store {
         items: Vec<(u64, Minimized<Home>)>,
         next_seq: u64,
     ) -> Result<IngestReport, StoreError> {
-        let _ = (items, next_seq);
-        Err(StoreError::Task)
+        let items = items
+            .into_iter()
+            .map(|(seq, item)| (seq, item.into_item()))
+            .collect();
+        self.ingest_items(items, next_seq).await
     }
 
     /// Whether the tail is large or old enough to be cut.
     #[must_use]
     pub fn flush_due(&self, now: TimestampMs) -> bool {
-        let _ = now;
-        false
+        let version = self.inner.version();
+        let limits = &self.inner.options.limits;
+        version.log_len >= limits.tail_events_max
+            || version
+                .tail_since
+                .is_some_and(|since| now.0 - since.0 >= limits.tail_ms_max)
     }
 
     /// Cuts the tail into files and moves the cursor, in one transaction.
@@ -149,24 +240,8 @@ impl Store {
     /// # Errors
     /// Where files or catalog cannot be written; the tail stays and a later flush repeats it.
     pub async fn flush(&self) -> Result<FlushReport, StoreError> {
-        Err(StoreError::Task)
-    }
-
-    /// Merges small files by day.
-    ///
-    /// # Errors
-    /// Where files or catalog cannot be read or written; nothing has changed then.
-    pub async fn compact(&self) -> Result<FlushReport, StoreError> {
-        Err(StoreError::Task)
-    }
-
-    /// Drops every event of a day before `before` and refuses such events from now on. Returns the files dropped.
-    ///
-    /// # Errors
-    /// Where the catalog cannot be written.
-    pub async fn retain(&self, project: &ProjectName, before: Day) -> Result<u64, StoreError> {
-        let _ = (project, before);
-        Err(StoreError::Task)
+        let mut writer = self.inner.writer.lock().await;
+        self.flush_locked(&mut writer).await
     }
 
     /// Yields the rows asked for, day by day ascending, of one version. Blocking: call it on a blocking thread.
@@ -179,22 +254,32 @@ impl Store {
         request: &ScanRequest,
         batch: &mut dyn FnMut(ColumnBatch) -> ControlFlow<()>,
     ) -> Result<VersionId, StoreError> {
-        let _ = (project, request, batch);
-        Err(StoreError::Task)
+        self.reader().scan(project, request, batch)
+    }
+
+    /// The current version, for several scans that must agree.
+    #[must_use]
+    pub fn reader(&self) -> Reader {
+        Reader {
+            version: self.inner.version(),
+        }
     }
 
     /// Properties and events by name, for the web app and for checking requests.
     #[must_use]
     pub fn catalog(&self, project: &ProjectName) -> CatalogInfo {
-        let _ = project;
-        CatalogInfo::default()
+        self.reader().catalog(project)
     }
 
     /// The last `n` events ingested, newest first.
     #[must_use]
     pub fn recent(&self, n: usize) -> Vec<RecentEvent> {
-        let _ = n;
-        Vec::new()
+        let recent = self
+            .inner
+            .recent
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        recent.iter().rev().take(n).cloned().collect()
     }
 
     /// The current value of a profile property that is kept in clear; `None` where it is unknown or sealed.
@@ -207,7 +292,88 @@ impl Store {
         subject: Subject,
         path: &str,
     ) -> Result<Option<Value<'static>>, StoreError> {
-        let _ = (project, subject, path);
-        Err(StoreError::Task)
+        let key = (project.clone(), subject);
+        let writer = self.inner.writer.lock().await;
+        if let Some(state) = writer.profiles.state(&key) {
+            return Ok(state.values.get(path).map(value));
+        }
+        let (kind, number) = row_key(subject);
+        let stored = self.inner.catalog.profile(project, kind, number).await?;
+        Ok(profile::parse(stored)?.values.get(path).map(value))
+    }
+}
+
+/// One version of the store. While it lives, the files that it names stay.
+#[derive(Clone, Debug)]
+pub struct Reader {
+    version: Arc<Version>,
+}
+
+impl Reader {
+    /// Which version this is.
+    #[must_use]
+    pub fn id(&self) -> VersionId {
+        VersionId {
+            snapshot: self.version.snapshot,
+            tail: self.version.generation,
+        }
+    }
+
+    /// As [`Store::scan`].
+    ///
+    /// # Errors
+    /// Where a file cannot be read.
+    pub fn scan(
+        &self,
+        project: &ProjectName,
+        request: &ScanRequest,
+        batch: &mut dyn FnMut(ColumnBatch) -> ControlFlow<()>,
+    ) -> Result<VersionId, StoreError> {
+        crate::scan::scan(&self.version, project, request, batch)?;
+        Ok(self.id())
+    }
+
+    /// As [`Store::catalog`].
+    #[must_use]
+    pub fn catalog(&self, project: &ProjectName) -> CatalogInfo {
+        let Some(view) = self.version.projects.get(project) else {
+            return CatalogInfo::default();
+        };
+        let tail = self.version.tail(|row| row.event.project == *project);
+        let stored: u64 = view.days.values().flatten().map(|file| file.rows).sum();
+        CatalogInfo {
+            properties: view
+                .schema
+                .properties
+                .iter()
+                .map(|property| ColumnInfo {
+                    property: Arc::clone(&property.name),
+                    kind: property.kind,
+                    mixed: property.in_rest && property.column.is_some(),
+                })
+                .collect(),
+            events: view.schema.events.iter().cloned().collect(),
+            rows: stored + tail.len() as u64,
+            days: crate::scan::days(&self.version, project),
+        }
+    }
+}
+
+fn value(json: &serde_json::Value) -> Value<'static> {
+    match json {
+        serde_json::Value::Null => Value::Null,
+        serde_json::Value::Bool(bool) => Value::Bool(*bool),
+        serde_json::Value::Number(number) => match (number.as_i64(), number.as_f64()) {
+            (Some(number), _) => Value::Int(number),
+            (None, number) => number.map_or(Value::Null, Value::Float),
+        },
+        serde_json::Value::String(text) => Value::Text(text.clone().into()),
+        serde_json::Value::Array(items) => Value::List(items.iter().map(value).collect()),
+        serde_json::Value::Object(members) => Value::Object(
+            members
+                .iter()
+                .map(|(key, member)| (key.clone().into(), value(member)))
+                .collect(),
+        ),
     }
 }
