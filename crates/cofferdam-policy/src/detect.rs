@@ -4,33 +4,181 @@
 //! which scanners run at all, so that ordinary analytics strings cost next to nothing.
 //! Invariant: never panics, never allocates for a clean text, and a switched-off rule finds nothing.
 
+mod card;
+mod digits;
+mod email;
 mod found;
+mod iban;
+pub(crate) mod layer;
+mod national;
+mod network;
+mod phone;
+mod scan;
+pub(crate) mod secret;
 
 pub use found::{Confidence, Detection, Detections};
+pub use layer::{Layer, LayerKind, unwrap_layers};
 
 use crate::rules::{KeyContext, RuleSwitches};
+use scan::{ASSIGN, AT, Census, ESCAPE, LETTER, PAREN, PLUS, SPACE, Scan, UPPER, census};
 
 /// Everything found in a text as it stands. See [`inspect`] for what hides in encodings.
 #[must_use]
-pub fn detect(_text: &str, _context: KeyContext, _switches: &RuleSwitches) -> Detections {
-    Detections::default()
+pub fn detect(text: &str, context: KeyContext, switches: &RuleSwitches) -> Detections {
+    // Nothing personal fits into fewer characters, but for the shortest IPv6 addresses.
+    if text.len() < 2 {
+        return Detections::default();
+    }
+    surface(text, context, switches, census(text))
 }
 
 /// Everything found in a text, in the JSON, base64, percent-encoding or HTML escapes in it, and in what those hold.
 /// A finding inside a layer has the span of the whole text.
 #[must_use]
 pub fn inspect(text: &str, context: KeyContext, switches: &RuleSwitches) -> Detections {
-    detect(text, context, switches)
+    if text.len() < 2 {
+        return Detections::default();
+    }
+    let census = census(text);
+    let mut found = surface(text, context, switches, census);
+    let (escape, upper) = (census.flags & ESCAPE != 0, census.flags & UPPER != 0);
+    if layer::may_be_wrapped(text, escape, upper) {
+        layer::inspect(text, context, switches, 0, &mut found);
+    }
+    found
 }
 
 /// What a number is, by its size, check digits and key: cards, phones and national ids sent as numbers.
 #[must_use]
-pub fn detect_number(_number: i64, _context: KeyContext, _switches: &RuleSwitches) -> Detections {
-    Detections::default()
+pub fn detect_number(number: i64, context: KeyContext, switches: &RuleSwitches) -> Detections {
+    // Shorter numbers are nothing, and most numbers are short.
+    if number < 100_000_000 && !context.any(KeyContext::PHONE) {
+        return Detections::default();
+    }
+    let mut digits = [0_u8; 20];
+    let mut start = digits.len();
+    let mut rest = number.unsigned_abs();
+    while rest > 0 && start > 0 {
+        start -= 1;
+        if let Some(slot) = digits.get_mut(start) {
+            *slot = b'0' + u8::try_from(rest % 10).unwrap_or(0);
+        }
+        rest /= 10;
+    }
+    let text = digits
+        .get(start..)
+        .and_then(|digits| std::str::from_utf8(digits).ok());
+    detect(text.unwrap_or(""), context, switches)
 }
 
 /// The text with every finding replaced by the last word of its category in brackets, e.g. `[email]`.
 #[must_use]
-pub fn mask(text: &str, _detections: &Detections) -> String {
-    text.to_owned()
+pub fn mask(text: &str, detections: &Detections) -> String {
+    let mut spans: Vec<&Detection> = detections.iter().collect();
+    spans.sort_by_key(|detection| (detection.start, std::cmp::Reverse(detection.end)));
+    let mut masked = String::with_capacity(text.len());
+    let mut position = 0;
+    for detection in spans {
+        if detection.end <= position {
+            continue;
+        }
+        let start = detection.start.max(position);
+        // A span off the character boundaries cannot be cut out: nothing of the text may pass.
+        let (Some(before), Some(_)) = (text.get(position..start), text.get(start..detection.end))
+        else {
+            return "[withheld]".to_owned();
+        };
+        masked.push_str(before);
+        if detection.start >= position {
+            let key = detection.category.key();
+            masked.push('[');
+            masked.push_str(key.rsplit('.').next().unwrap_or(key));
+            masked.push(']');
+        }
+        position = detection.end;
+    }
+    masked.push_str(text.get(position..).unwrap_or(""));
+    masked
 }
+
+/// Runs the scanners that the census allows.
+fn surface(text: &str, context: KeyContext, switches: &RuleSwitches, census: Census) -> Detections {
+    let mut scan = Scan::new(text, context, switches);
+    let has = |flag: u8| census.flags & flag != 0;
+    let length = text.len();
+    if has(AT) {
+        email::plain(&mut scan);
+    }
+    if has(ESCAPE) {
+        email::encoded(&mut scan);
+    }
+    if census.dots >= 3 && census.digits >= 4 {
+        network::ipv4(&mut scan);
+    }
+    if census.colons >= 2 {
+        network::ipv6(&mut scan);
+    }
+    if length >= 17 && (census.colons >= 5 || census.dashes >= 5) {
+        network::mac(&mut scan);
+    }
+    if census.digits >= 6 {
+        numbers(&mut scan, census);
+    }
+    if length >= 16 && has(LETTER) {
+        words(&mut scan, census);
+    }
+    scan.found
+}
+
+/// Scanners for texts with several digits.
+fn numbers(scan: &mut Scan<'_>, census: Census) {
+    let has = |flag: u8| census.flags & flag != 0;
+    let length = scan.text.len();
+    digits::scan(scan);
+    if has(PLUS | PAREN | SPACE)
+        || census.dashes > 0
+        || census.dots > 0
+        || scan.context.any(KeyContext::PHONE)
+    {
+        phone::scan(scan);
+    }
+    if has(LETTER) {
+        national::lettered(scan);
+        if census.digits >= 8 && length >= 15 {
+            iban::scan(scan);
+        }
+        if matches!(length, 32 | 40 | 64) {
+            email::hash(scan);
+        }
+    } else if census.dots >= 2 {
+        network::coordinates(scan);
+    }
+}
+
+/// Scanners for texts of some length with letters.
+fn words(scan: &mut Scan<'_>, census: Census) {
+    let has = |flag: u8| census.flags & flag != 0;
+    if scan.text.len() >= 20 {
+        secret::tokens(scan);
+        secret::high_entropy(scan);
+        if census.dashes >= 10 || census.dots >= 2 {
+            secret::markers(scan);
+        }
+        if has(UPPER) && census.digits > 0 {
+            network::user_agent(scan);
+        }
+    }
+    if has(SPACE) {
+        secret::credentials(scan);
+    }
+    if has(ASSIGN) {
+        secret::key_value(scan);
+        if census.colons > 0 {
+            secret::user_info(scan);
+            network::url(scan);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

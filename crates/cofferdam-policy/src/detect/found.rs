@@ -36,7 +36,6 @@ pub struct Detections {
 }
 
 /// Most findings kept per text: beyond that the text as a whole is personal data anyway.
-#[expect(dead_code, reason = "the scanners come next")]
 const FOUND_MAX: usize = 64;
 
 impl Detections {
@@ -67,7 +66,6 @@ impl Detections {
     }
 
     /// Adds a finding of a rule, unless the list is full. Empty spans are ignored.
-    #[expect(dead_code, reason = "the scanners come next")]
     pub(super) fn push(&mut self, rule: RuleId, start: usize, end: usize, confidence: Confidence) {
         if start < end && self.found.len() < FOUND_MAX {
             self.found.push(Detection {

@@ -41,16 +41,6 @@ pub(super) const RULES: &[Rule] = &[
         "user.contact.phone_number",
         "a national phone number, by its punctuation or by words that announce it",
     ),
-    detector(
-        "value.address",
-        "user.contact.address",
-        "a street address: house number, street name and street word",
-    ),
-    detector(
-        "value.name",
-        "user.name",
-        "a person's name after words that announce it (my name is, Dr., Dear)",
-    ),
     // Network.
     detector("value.ipv4", "user.device.ip_address", "an IPv4 address"),
     detector("value.ipv6", "user.device.ip_address", "an IPv6 address"),
@@ -219,16 +209,6 @@ pub(super) const RULES: &[Rule] = &[
         "value.fr_nir",
         GOVERNMENT,
         "a French social security number with its check digits",
-    ),
-    detector(
-        "value.nl_bsn",
-        GOVERNMENT,
-        "a Dutch citizen service number, announced as such",
-    ),
-    detector(
-        "value.vat",
-        "user.contact.organization.id",
-        "a European VAT number, announced as such or with its check digits",
     ),
     detector(
         "value.passport",

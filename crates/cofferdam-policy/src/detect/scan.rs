@@ -1,0 +1,169 @@
+//! The state of one scan, the byte classes behind the prefilter, and the words around a candidate.
+//!
+//! Invariant: reading outside the text yields 0, never a panic.
+
+use super::found::{Confidence, Detections};
+use crate::rules::{KeyContext, RuleId, RuleSwitches};
+
+/// One text under examination.
+pub(super) struct Scan<'a> {
+    pub(super) text: &'a str,
+    pub(super) context: KeyContext,
+    pub(super) switches: &'a RuleSwitches,
+    pub(super) found: Detections,
+}
+
+impl<'a> Scan<'a> {
+    pub(super) fn new(text: &'a str, context: KeyContext, switches: &'a RuleSwitches) -> Self {
+        Self {
+            text,
+            context,
+            switches,
+            found: Detections::default(),
+        }
+    }
+
+    pub(super) fn bytes(&self) -> &'a [u8] {
+        self.text.as_bytes()
+    }
+
+    /// The byte at a position, 0 outside the text.
+    #[inline]
+    pub(super) fn at(&self, position: usize) -> u8 {
+        at(self.text.as_bytes(), position)
+    }
+
+    /// The byte before a position, 0 at the start.
+    #[inline]
+    pub(super) fn before(&self, position: usize) -> u8 {
+        position.checked_sub(1).map_or(0, |before| self.at(before))
+    }
+
+    pub(super) fn certain(&mut self, rule: RuleId, start: usize, end: usize) {
+        self.report(rule, start, end, Confidence::Certain);
+    }
+
+    pub(super) fn likely(&mut self, rule: RuleId, start: usize, end: usize) {
+        self.report(rule, start, end, Confidence::Likely);
+    }
+
+    fn report(&mut self, rule: RuleId, start: usize, end: usize, confidence: Confidence) {
+        if self.switches.is_on(rule) {
+            self.found.push(rule, start, end, confidence);
+        }
+    }
+
+    /// Whether the key says so, or one of the words stands in the text (at the start of a word, any case).
+    pub(super) fn says(&self, hints: KeyContext, words: &[&str]) -> bool {
+        self.context.any(hints) || self.has_word(words)
+    }
+
+    pub(super) fn has_word(&self, words: &[&str]) -> bool {
+        words.iter().any(|word| has_word(self.text, word))
+    }
+}
+
+/// The byte at a position, 0 outside.
+#[inline]
+pub(super) fn at(bytes: &[u8], position: usize) -> u8 {
+    bytes.get(position).copied().unwrap_or(0)
+}
+
+/// Whether `word` (lower case) stands at the start of a word of the text, in any case.
+fn has_word(text: &str, word: &str) -> bool {
+    let (bytes, word) = (text.as_bytes(), word.as_bytes());
+    let Some(first) = word.first() else {
+        return false;
+    };
+    bytes
+        .windows(word.len())
+        .enumerate()
+        .any(|(start, window)| {
+            window
+                .first()
+                .is_some_and(|byte| byte.eq_ignore_ascii_case(first))
+                && window.eq_ignore_ascii_case(word)
+                && !(start > 0
+                    && at(bytes, start - 1).is_ascii_alphabetic()
+                    && !at(bytes, start).is_ascii_uppercase())
+        })
+}
+
+/// What one pass over the bytes tells.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Census {
+    pub(super) digits: u32,
+    pub(super) dots: u32,
+    pub(super) colons: u32,
+    pub(super) dashes: u32,
+    pub(super) flags: u8,
+}
+
+pub(super) const AT: u8 = 1;
+pub(super) const ESCAPE: u8 = 2;
+pub(super) const PLUS: u8 = 4;
+pub(super) const SPACE: u8 = 8;
+pub(super) const ASSIGN: u8 = 16;
+pub(super) const PAREN: u8 = 32;
+pub(super) const UPPER: u8 = 64;
+pub(super) const LETTER: u8 = 128;
+
+/// Per byte: counts packed into fields of 14 bits, and the flags in the top 8.
+const CLASSES: [u64; 256] = classes();
+
+#[expect(
+    clippy::indexing_slicing,
+    reason = "evaluated at build time over a fixed range"
+)]
+const fn classes() -> [u64; 256] {
+    let mut table = [0_u64; 256];
+    let mut byte = 0_usize;
+    while byte < 256 {
+        let counted = match byte as u8 {
+            b'0'..=b'9' => 1,
+            b'.' => 1 << 14,
+            b':' => 1 << 28,
+            b'-' => 1 << 42,
+            _ => 0,
+        };
+        let flags = match byte as u8 {
+            b'@' => AT,
+            b'%' | b'&' => ESCAPE,
+            b'+' => PLUS,
+            b' ' | b'\t' | b'\n' | b'\r' => SPACE,
+            b'=' | b':' => ASSIGN,
+            b'(' => PAREN,
+            b'A'..=b'Z' => UPPER | LETTER,
+            b'a'..=b'z' => LETTER,
+            _ => 0,
+        };
+        table[byte] = counted | (flags as u64) << 56;
+        byte += 1;
+    }
+    table
+}
+
+/// Counts in one pass.
+#[inline]
+pub(super) fn census(text: &str) -> Census {
+    let mut census = Census::default();
+    // A field of 14 bits cannot overflow within a chunk.
+    for chunk in text.as_bytes().chunks(8 * 1024) {
+        let (mut counts, mut flags) = (0_u64, 0_u64);
+        for byte in chunk {
+            #[expect(clippy::indexing_slicing, reason = "a byte is below 256")]
+            let class = CLASSES[usize::from(*byte)];
+            counts += class & ((1 << 56) - 1);
+            flags |= class;
+        }
+        #[expect(clippy::cast_possible_truncation, reason = "fields of 14 bits")]
+        {
+            census.digits += (counts & 0x3fff) as u32;
+            census.dots += (counts >> 14 & 0x3fff) as u32;
+            census.colons += (counts >> 28 & 0x3fff) as u32;
+            census.dashes += (counts >> 42 & 0x3fff) as u32;
+            census.flags |= (flags >> 56) as u8;
+        }
+    }
+    census
+}
