@@ -88,6 +88,9 @@ pub struct OutboundRequest {
     /// Whether an idle connection may be used. Not for what must not be repeated after an unknown outcome: an idle
     /// connection may be closing at the other end.
     pub reuse: bool,
+    /// [`Outbound::generation`] of when the request was prepared: it is refused where the purpose was cut since, even if the
+    /// cut has ended again.
+    pub generation: Option<u64>,
 }
 
 impl std::fmt::Debug for OutboundRequest {
@@ -169,6 +172,12 @@ impl Outbound {
         self.pool.restore(purpose);
     }
 
+    /// How often the purpose was cut since the start.
+    #[must_use]
+    pub fn generation(&self, purpose: &Purpose) -> u64 {
+        self.pool.generation(purpose)
+    }
+
     /// Whether the purpose is cut.
     #[must_use]
     pub fn is_cut(&self, purpose: &Purpose) -> bool {
@@ -187,7 +196,9 @@ impl Outbound {
         let deadline = Instant::now() + self.options.total_timeout;
         let http = build(&request, &origin, &path)?;
         if request.reuse
-            && let Some(connection) = self.pool.take(&request.purpose, &origin)?
+            && let Some(connection) =
+                self.pool
+                    .take(&request.purpose, request.generation, &origin)?
         {
             let result = self
                 .exchange(
@@ -204,7 +215,7 @@ impl Outbound {
                 result => return result,
             }
         }
-        let connection = self.connect(&request.purpose, &origin, deadline).await?;
+        let connection = self.connect(&request, &origin, deadline).await?;
         self.exchange(connection, &request.purpose, &origin, http, deadline)
             .await
     }
@@ -218,17 +229,18 @@ impl Outbound {
 
     async fn connect(
         &self,
-        purpose: &Purpose,
+        request: &OutboundRequest,
         origin: &Origin,
         deadline: Instant,
     ) -> Result<Connection, NotSent> {
-        if self.pool.is_cut(purpose) {
+        if self.pool.is_cut(&request.purpose) {
             return Err(NotSent::Cut);
         }
         let deadline = deadline.min(Instant::now() + self.options.connect_timeout);
         let connected = timeout_at(deadline, self.connector.connect(origin)).await;
         let (gate, stream) = connected.unwrap_or(Err(NotSent::Timeout))?;
-        self.pool.register(purpose, &gate)?;
+        self.pool
+            .register(&request.purpose, request.generation, &gate)?;
         Connection::start(gate, stream).await
     }
 

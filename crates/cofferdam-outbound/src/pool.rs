@@ -16,6 +16,16 @@ struct State {
     idle: HashMap<(Purpose, Origin), Vec<(Connection, Instant)>>,
     open: HashMap<Purpose, Vec<WeakGate>>,
     cut: HashSet<Purpose>,
+    /// How often each purpose was cut.
+    generations: HashMap<Purpose, u64>,
+}
+
+impl State {
+    /// Whether the purpose is cut, or was since the request was prepared.
+    fn refuses(&self, purpose: &Purpose, generation: Option<u64>) -> bool {
+        let present = self.generations.get(purpose).copied().unwrap_or(0);
+        self.cut.contains(purpose) || generation.is_some_and(|prepared| prepared != present)
+    }
 }
 
 /// All connections of one client.
@@ -39,10 +49,11 @@ impl Pool {
     pub(crate) fn take(
         &self,
         purpose: &Purpose,
+        generation: Option<u64>,
         origin: &Origin,
     ) -> Result<Option<Connection>, NotSent> {
         let mut state = self.lock();
-        if state.cut.contains(purpose) {
+        if state.refuses(purpose, generation) {
             return Err(NotSent::Cut);
         }
         let key = (purpose.clone(), origin.clone());
@@ -59,9 +70,14 @@ impl Pool {
     }
 
     /// Registers a new connection; closes and refuses it where the purpose has been cut meanwhile.
-    pub(crate) fn register(&self, purpose: &Purpose, gate: &Gate) -> Result<(), NotSent> {
+    pub(crate) fn register(
+        &self,
+        purpose: &Purpose,
+        generation: Option<u64>,
+        gate: &Gate,
+    ) -> Result<(), NotSent> {
         let mut state = self.lock();
-        if state.cut.contains(purpose) {
+        if state.refuses(purpose, generation) {
             gate.cut();
             return Err(NotSent::Cut);
         }
@@ -90,6 +106,7 @@ impl Pool {
     pub(crate) fn cut(&self, purpose: &Purpose) {
         let mut state = self.lock();
         state.cut.insert(purpose.clone());
+        *state.generations.entry(purpose.clone()).or_default() += 1;
         for gate in state.open.remove(purpose).unwrap_or_default() {
             if let Some(gate) = gate.upgrade() {
                 gate.cut();
@@ -100,6 +117,11 @@ impl Pool {
 
     pub(crate) fn restore(&self, purpose: &Purpose) {
         self.lock().cut.remove(purpose);
+    }
+
+    /// How often the purpose was cut.
+    pub(crate) fn generation(&self, purpose: &Purpose) -> u64 {
+        self.lock().generations.get(purpose).copied().unwrap_or(0)
     }
 
     pub(crate) fn is_cut(&self, purpose: &Purpose) -> bool {

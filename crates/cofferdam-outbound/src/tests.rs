@@ -26,6 +26,7 @@ fn request(url: &str) -> OutboundRequest {
         headers: vec![("content-type", "application/json".to_owned())],
         body: bytes::Bytes::from_static(b"[1]"),
         reuse: true,
+        generation: None,
     }
 }
 
@@ -382,6 +383,16 @@ async fn a_cut_closes_what_is_in_flight_and_refuses_the_rest() {
     );
 
     client.restore(&events());
+    let stale = OutboundRequest {
+        generation: Some(0),
+        ..request(&url)
+    };
+    assert_eq!(client.generation(&events()), 1);
+    assert_eq!(
+        client.send(stale).await.unwrap_err(),
+        NotSent::Cut.into(),
+        "prepared before the cut"
+    );
     let answered = tokio::spawn(async move {
         let (mut stream, _) = listener.accept().await.unwrap();
         read_request(&mut stream).await.unwrap();

@@ -1,0 +1,237 @@
+//! All vendors' workers: started, stopped, contained, resumed and looked at from here.
+//!
+//! The server configures it on every load of the configuration. Invariant: a vendor that its outbox says is contained is cut
+//! before its worker starts.
+
+use crate::backoff::Backoff;
+use crate::feed::Feed;
+use crate::outbox::Outbox;
+use crate::worker::{Shared, Worker};
+use crate::{DeadLetter, EgressError, EgressOptions, VendorOptions, VendorStatus};
+use cofferdam_access::{Contain, Permit};
+use cofferdam_model::VendorId;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+/// All vendors' workers.
+#[derive(Debug)]
+pub struct Egress {
+    options: EgressOptions,
+    running: Mutex<BTreeMap<VendorId, Running>>,
+}
+
+#[derive(Debug)]
+struct Running {
+    vendor: VendorOptions,
+    shared: Arc<Shared>,
+    stop: watch::Sender<bool>,
+    task: JoinHandle<()>,
+}
+
+impl Egress {
+    /// Without any vendor yet.
+    #[must_use]
+    pub fn new(options: EgressOptions) -> Self {
+        Self {
+            options,
+            running: Mutex::default(),
+        }
+    }
+
+    /// Starts, changes and stops workers, so that there is one for each of these vendors.
+    ///
+    /// # Errors
+    /// [`EgressError`] where an outbox cannot be opened; the other vendors run all the same.
+    pub async fn configure(&self, vendors: Vec<VendorOptions>) -> Result<(), EgressError> {
+        let keep = |running: &Running| {
+            vendors
+                .iter()
+                .any(|vendor| *vendor == running.vendor && !running.task.is_finished())
+        };
+        let stopped: Vec<Running> = {
+            let mut all = self.lock();
+            let (kept, stopped) = std::mem::take(&mut *all)
+                .into_iter()
+                .partition(|(_, running)| keep(running));
+            *all = kept;
+            stopped.into_values().collect()
+        };
+        for running in stopped {
+            running.end().await;
+        }
+        let mut result = Ok(());
+        for vendor in vendors {
+            if !self.lock().contains_key(&vendor.id)
+                && let Err(error) = self.start(vendor).await
+            {
+                tracing::error!(%error, "a vendor's worker could not be started");
+                result = Err(error);
+            }
+        }
+        result
+    }
+
+    async fn start(&self, vendor: VendorOptions) -> Result<(), EgressError> {
+        let (id, options) = (vendor.id.clone(), self.options.clone());
+        let opened = tokio::task::spawn_blocking(move || Outbox::open(&id, &options)).await;
+        let outbox = opened.map_err(|_| EgressError::Gone(vendor.id.clone()))??;
+        if outbox.was_cut {
+            tracing::warn!(vendor = %vendor.id, "the outbox ended in an unfinished line, which was never attempted");
+        }
+        let shared = Arc::new(Shared::new(&vendor.id, outbox, &self.options.outbound));
+        let (stop, stopped) = watch::channel(false);
+        let worker = Worker {
+            shared: Arc::clone(&shared),
+            feed: Arc::new(Feed {
+                options: self.options.clone(),
+                vendor: vendor.clone(),
+            }),
+            stop: stopped,
+            durable: self.options.journal.durable(),
+            policy: self.options.policies.current.clone(),
+            backoff: Backoff::default(),
+            announced: None,
+            marked: None,
+        };
+        let task = tokio::spawn(worker.run());
+        self.lock().insert(
+            vendor.id.clone(),
+            Running {
+                vendor,
+                shared,
+                stop,
+                task,
+            },
+        );
+        Ok(())
+    }
+
+    /// Stops all sending of events and profiles to a vendor: closes its connections with what is still unsent, drops what
+    /// waits (counted) and stays so over restarts. Once this returns no further byte goes out.
+    ///
+    /// # Errors
+    /// [`EgressError::NotDurable`]: stopped, but a restart would forget it. [`EgressError::UnknownVendor`].
+    pub async fn contain(
+        &self,
+        _permit: &Permit<Contain>,
+        vendor: &VendorId,
+    ) -> Result<(), EgressError> {
+        self.shared(vendor)?.contain(&self.options.outbound).await
+    }
+
+    /// Ends a containment. Sending starts with what arrives from now on; what came before is counted as contained.
+    ///
+    /// # Errors
+    /// [`EgressError`]; the vendor stays contained then.
+    pub async fn resume(
+        &self,
+        _permit: &Permit<Contain>,
+        vendor: &VendorId,
+    ) -> Result<(), EgressError> {
+        let end = *self.options.journal.durable().borrow();
+        self.shared(vendor)?
+            .resume(&self.options.outbound, end)
+            .await
+    }
+
+    /// The status of every vendor.
+    pub async fn status(&self) -> Vec<VendorStatus> {
+        let end = *self.options.journal.durable().borrow();
+        let now = self.options.clock.now();
+        let mut out = Vec::new();
+        for shared in self.all() {
+            out.push(shared.status(end, now).await);
+        }
+        out
+    }
+
+    /// What a vendor refused for good, oldest first.
+    ///
+    /// # Errors
+    /// [`EgressError::UnknownVendor`].
+    pub async fn dead_letters(&self, vendor: &VendorId) -> Result<Vec<DeadLetter>, EgressError> {
+        Ok(self
+            .shared(vendor)?
+            .outbox
+            .lock()
+            .await
+            .book
+            .dead
+            .iter()
+            .cloned()
+            .collect())
+    }
+
+    /// Next journal record that some vendor still needs: what comes before it may be released. `None` without vendors.
+    #[must_use]
+    pub fn cursor(&self) -> Option<u64> {
+        self.all().iter().map(|shared| shared.cursor()).min()
+    }
+
+    /// Entry keys that outboxes still need, ascending.
+    pub async fn tags(&self) -> Vec<u32> {
+        let mut tags = Vec::new();
+        for shared in self.all() {
+            tags.extend(shared.outbox.lock().await.tags());
+        }
+        tags.sort_unstable();
+        tags.dedup();
+        tags
+    }
+
+    /// Whether every vendor has been offered everything that is durable now, and nothing is on its way.
+    pub async fn is_drained(&self) -> bool {
+        let end = *self.options.journal.durable().borrow();
+        for shared in self.all() {
+            if !shared.is_drained(end).await {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Stops all workers. What is on its way is given up; it is repeated at the next start.
+    pub async fn shutdown(&self) {
+        let all = std::mem::take(&mut *self.lock());
+        for running in all.into_values() {
+            running.end().await;
+        }
+    }
+
+    pub(crate) fn shared(&self, vendor: &VendorId) -> Result<Arc<Shared>, EgressError> {
+        let running = self.lock();
+        let found = running
+            .get(vendor)
+            .map(|running| Arc::clone(&running.shared));
+        found.ok_or_else(|| EgressError::UnknownVendor(vendor.clone()))
+    }
+
+    pub(crate) fn options(&self) -> &EgressOptions {
+        &self.options
+    }
+
+    fn all(&self) -> Vec<Arc<Shared>> {
+        self.lock()
+            .values()
+            .map(|running| Arc::clone(&running.shared))
+            .collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<VendorId, Running>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Running {
+    /// Ends the worker and waits until the outbox is closed.
+    async fn end(self) {
+        let _ = self.stop.send(true);
+        // A worker in the middle of a request would wait for the vendor: dropped, it takes its connection with it.
+        self.task.abort();
+        let _ = self.task.await;
+        let outbox = self.shared.outbox.lock().await;
+        outbox.close();
+    }
+}

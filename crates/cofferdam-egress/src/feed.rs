@@ -1,0 +1,326 @@
+//! From the journal to items: read at the cursor, decrypt, decode, minimize for one vendor.
+//!
+//! Called by the worker in a blocking task; nothing here is durable and nothing leaves.
+//! Invariant: every record up to the new cursor became an item or was counted with the reason why not.
+
+use crate::batch::Ready;
+use crate::dialect::Lane;
+use crate::{EgressError, EgressOptions, VendorOptions};
+use cofferdam_journal::Entry;
+use cofferdam_ledger::FieldKey;
+use cofferdam_model::{Day, Form, Operation, Refusal, TimestampMs};
+use cofferdam_policy::{
+    ConsentState, Exposure, HomeSubject, Policy, PolicyId, Record, SendContext, VendorItem,
+    VendorSubject, VendorUpdate, record,
+};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+/// Fields by path and reason.
+pub(crate) type FieldCounts = HashMap<(Arc<str>, Refusal), u64>;
+
+/// A stretch of the journal, read.
+#[derive(Debug, Default)]
+pub(crate) struct Collected {
+    /// The next record to look at.
+    pub(crate) cursor: u64,
+    pub(crate) items: Vec<Ready>,
+    /// Records that became no item.
+    pub(crate) refused: BTreeMap<Refusal, u64>,
+    pub(crate) withheld: FieldCounts,
+    pub(crate) would_withhold: FieldCounts,
+    /// Records and journal bytes looked at.
+    pub(crate) records: u64,
+    pub(crate) bytes: u64,
+    /// Days on which the first and last of the records were received.
+    pub(crate) days: Option<(Day, Day)>,
+}
+
+impl Collected {
+    fn refuse(&mut self, refusal: Refusal, count: u64) {
+        *self.refused.entry(refusal).or_default() += count;
+    }
+}
+
+/// What one stretch is minimized under.
+struct Terms<'a> {
+    policy: &'a Policy,
+    purpose: &'a str,
+    epoch: u32,
+    today: Day,
+    archived: HashMap<PolicyId, Option<Arc<Policy>>>,
+}
+
+/// Reads the journal for one vendor.
+#[derive(Debug)]
+pub(crate) struct Feed {
+    pub(crate) options: EgressOptions,
+    pub(crate) vendor: VendorOptions,
+}
+
+impl Feed {
+    /// The next items from `cursor` on, under the policy in force. Empty with an unmoved cursor at the journal's end. Blocking.
+    pub(crate) fn collect(
+        &self,
+        cursor: u64,
+        epoch: u32,
+        policy: &Policy,
+    ) -> Result<Collected, EgressError> {
+        let purpose = policy
+            .vendor(&self.vendor.id)
+            .map_or("", |vendor| vendor.purpose.as_str());
+        let today = self.options.clock.now().day();
+        let mut terms = Terms {
+            policy,
+            purpose,
+            epoch,
+            today,
+            archived: HashMap::new(),
+        };
+        let mut out = Collected {
+            cursor,
+            ..Collected::default()
+        };
+        // Reads on while little came of it, so that a vendor that gets few records does not crawl through the journal.
+        while out.items.len() < self.options.limits.batch_items_max
+            && out.bytes < 4 * self.options.limits.read_bytes_max as u64
+        {
+            let entries = self.read(out.cursor)?;
+            if entries.is_empty() {
+                break;
+            }
+            for entry in &entries {
+                self.entry(entry, &mut terms, &mut out);
+                if out.items.len() >= self.options.limits.batch_items_max {
+                    break;
+                }
+            }
+        }
+        Ok(out)
+    }
+
+    /// Counts records from `cursor` to `until` as refused without looking further at them. Blocking.
+    pub(crate) fn skip(
+        &self,
+        cursor: u64,
+        until: u64,
+        refusal: Refusal,
+    ) -> Result<Collected, EgressError> {
+        let mut out = Collected {
+            cursor,
+            ..Collected::default()
+        };
+        for entry in self.read(cursor)? {
+            let end = entry.next_seq().min(until);
+            for seq in out.cursor.max(entry.first_seq)..end {
+                let index = u32::try_from(seq - entry.first_seq).unwrap_or(u32::MAX);
+                if !entry.duplicates.contains(index) {
+                    out.refuse(refusal, 1);
+                    out.records += 1;
+                }
+            }
+            let day = TimestampMs(entry.appended_ms.cast_signed()).day();
+            out.days = Some(out.days.map_or((day, day), |(first, _)| (first, day)));
+            out.bytes += entry.payload.len() as u64;
+            out.cursor = out.cursor.max(end);
+            if out.cursor >= until {
+                break;
+            }
+        }
+        Ok(out)
+    }
+
+    fn read(&self, cursor: u64) -> Result<Vec<Entry>, EgressError> {
+        self.options
+            .journal
+            .read(cursor, self.options.limits.read_bytes_max)
+            .map_err(EgressError::Journal)
+    }
+
+    fn entry(&self, entry: &Entry, terms: &mut Terms<'_>, out: &mut Collected) {
+        let from = out.cursor.max(entry.first_seq);
+        out.bytes += entry.payload.len() as u64;
+        let plain = match self.options.vault.decrypt_entry(entry.tag, &entry.payload) {
+            Ok(plain) => plain,
+            Err(error) => {
+                tracing::error!(entry.seq = entry.first_seq, %error, "a journal entry cannot be decrypted and is skipped");
+                return Self::pass(entry, from, Refusal::Forgotten, out);
+            }
+        };
+        let decoded = match record::decode(&plain) {
+            Ok(decoded) => decoded,
+            Err(error) => {
+                tracing::error!(entry.seq = entry.first_seq, %error, "a journal entry cannot be read and is skipped");
+                return Self::pass(entry, from, Refusal::Malformed, out);
+            }
+        };
+        for (seq, (index, record)) in (entry.first_seq..).zip((0u32..).zip(&decoded.records)) {
+            if seq < from {
+                continue;
+            }
+            if !entry.duplicates.contains(index) {
+                out.records += 1;
+                match self.record(seq, record, terms, out) {
+                    Ok(ready) => out.items.push(ready),
+                    Err(refusal) => out.refuse(refusal, 1),
+                }
+            }
+            out.cursor = seq + 1;
+            if out.items.len() >= self.options.limits.batch_items_max {
+                return;
+            }
+        }
+        out.cursor = out.cursor.max(entry.next_seq());
+    }
+
+    fn pass(entry: &Entry, from: u64, refusal: Refusal, out: &mut Collected) {
+        let count = entry.next_seq().saturating_sub(from);
+        out.refuse(refusal, count);
+        out.records += count;
+        out.cursor = out.cursor.max(entry.next_seq());
+    }
+
+    fn record(
+        &self,
+        seq: u64,
+        record: &Record,
+        terms: &mut Terms<'_>,
+        out: &mut Collected,
+    ) -> Result<Ready, Refusal> {
+        let at_intake = record.policy();
+        let archived = terms
+            .archived
+            .entry(at_intake)
+            .or_insert_with(|| (self.options.policies.archived)(at_intake));
+        let admitted_under = archived.clone().ok_or(Refusal::PolicyBroken)?;
+        let standing = self
+            .options
+            .vault
+            .consent(record.person())
+            .vendor(&self.vendor.id, terms.purpose);
+        let consent = ConsentState {
+            opted_in: standing.opted_in,
+            objected: standing.objected,
+        };
+        let context = SendContext {
+            epoch: terms.epoch,
+            today: terms.today,
+            consent,
+            admitted_under: &admitted_under,
+        };
+        let vault = &*self.options.vault;
+        let minimized =
+            terms
+                .policy
+                .minimize_vendor(&self.vendor.id, record, &context, vault, vault)?;
+        let item = minimized.into_item();
+        let (exposures, would) = match &item {
+            VendorItem::Event(event) => (&event.exposures, &event.would_withhold),
+            VendorItem::Update(update) => (&update.exposures, &update.would_withhold),
+        };
+        for (path, refusal) in would {
+            count(&mut out.would_withhold, path, *refusal);
+        }
+        for field in record.shape() {
+            if !exposures.iter().any(|exposure| exposure.path == field.path) {
+                count(
+                    &mut out.withheld,
+                    &field.path,
+                    field.refusal.unwrap_or(Refusal::NotListed),
+                );
+            }
+        }
+        Ok(self.ready(seq, record, item))
+    }
+
+    fn ready(&self, seq: u64, record: &Record, item: VendorItem) -> Ready {
+        match item {
+            VendorItem::Event(event) => Ready {
+                lane: Lane::Events,
+                repeatable: true,
+                person: Some(event.person),
+                organization: event.organization,
+                fields: keys(&event.exposures),
+                item: VendorItem::Event(event),
+            },
+            VendorItem::Update(update) => {
+                let update = self.repeatable(seq, record, update);
+                Ready {
+                    lane: match update.subject {
+                        VendorSubject::Person { .. } => Lane::People,
+                        VendorSubject::Group { .. } => Lane::Groups,
+                    },
+                    repeatable: !doubles(update.operation),
+                    person: update.person,
+                    organization: update.organization,
+                    fields: keys(&update.exposures),
+                    item: VendorItem::Update(update),
+                }
+            }
+        }
+    }
+
+    /// An operation that must not be doubled as the setting of what it leads to, where that is known and may go in clear.
+    fn repeatable(&self, seq: u64, record: &Record, update: VendorUpdate) -> VendorUpdate {
+        if !doubles(update.operation) {
+            return update;
+        }
+        let subject = match (update.person, update.organization) {
+            (Some(person), _) => HomeSubject::Person(person),
+            (None, Some(organization)) => HomeSubject::Organization(organization),
+            (None, None) => return update,
+        };
+        let absolute = update.values.iter().map(|(name, _)| {
+            let is_clear = update.exposures.iter().any(|exposure| {
+                exposure.form == Form::Clear
+                    && exposure
+                        .path
+                        .split_once('.')
+                        .is_some_and(|(_, rest)| rest == &**name)
+            });
+            let value = self
+                .options
+                .profiles
+                .current(record.project(), &subject, name, seq);
+            value
+                .filter(|_| is_clear)
+                .map(|value| (Arc::clone(name), value))
+        });
+        match absolute.collect::<Option<Vec<_>>>() {
+            Some(values) => VendorUpdate {
+                operation: Operation::Set,
+                values,
+                ..update
+            },
+            None => update,
+        }
+    }
+}
+
+/// Whether doing it twice differs from doing it once.
+fn doubles(operation: Operation) -> bool {
+    matches!(
+        operation,
+        Operation::Add | Operation::Append | Operation::Union | Operation::Remove
+    )
+}
+
+fn keys(exposures: &[Exposure]) -> Vec<FieldKey> {
+    let key = |exposure: &Exposure| FieldKey {
+        path: Arc::clone(&exposure.path),
+        category: exposure.category,
+        form: exposure.form,
+    };
+    exposures.iter().map(key).collect()
+}
+
+/// Counts a field; new names beyond a bound are not listed.
+pub(crate) fn count(counts: &mut FieldCounts, path: &Arc<str>, refusal: Refusal) {
+    const FIELDS_MAX: usize = 10_000;
+    let key = (Arc::clone(path), refusal);
+    if let Some(count) = counts.get_mut(&key) {
+        *count += 1;
+    } else if counts.len() < FIELDS_MAX {
+        counts.insert(key, 1);
+    }
+}
