@@ -1,6 +1,13 @@
 //! What people said about vendors and purposes.
+//!
+//! Intake records the SDKs' opt-in and opt-out signals, operators record objections; intake and egress ask before anything flows.
+//! Invariant: a choice holds for the whole person, however many ids were merged before or after; an objection outweighs.
 
-use cofferdam_model::VendorId;
+use crate::VaultError;
+use crate::vault::Vault;
+use cofferdam_model::{PersonNumber, VendorId};
+use sqlx::Connection;
+use std::sync::PoisonError;
 
 /// What a choice is about.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -35,18 +42,157 @@ pub struct Standing {
 
 /// All choices of one person, over all merged numbers.
 #[derive(Clone, Debug, Default)]
-pub struct Consent {}
+pub struct Consent {
+    choices: Vec<(Scope, bool)>,
+}
 
 impl Consent {
-    /// The standing of a vendor with a purpose.
+    /// The standing of a vendor with a purpose (a fideslang data use).
     #[must_use]
-    pub fn vendor(&self, _vendor: &VendorId, _purpose: &str) -> Standing {
-        Standing::default()
+    pub fn vendor(&self, vendor: &VendorId, purpose: &str) -> Standing {
+        self.standing(|scope| match scope {
+            Scope::All => true,
+            Scope::Vendor(id) => id == vendor,
+            Scope::Purpose(root) => is_within(purpose, root),
+        })
     }
 
-    /// The standing of in-house analytics.
+    /// The standing of in-house analytics, whose purpose is `analytics`.
     #[must_use]
     pub fn home(&self) -> Standing {
-        Standing::default()
+        self.standing(|scope| match scope {
+            Scope::All => true,
+            Scope::Vendor(_) => false,
+            Scope::Purpose(root) => root == "analytics",
+        })
+    }
+
+    fn standing(&self, applies: impl Fn(&Scope) -> bool) -> Standing {
+        let mut standing = Standing::default();
+        for (_, objected) in self.choices.iter().filter(|(scope, _)| applies(scope)) {
+            standing.objected |= objected;
+            standing.opted_in |= !objected;
+        }
+        standing
+    }
+}
+
+impl Scope {
+    fn text(&self) -> String {
+        match self {
+            Self::All => "all".to_owned(),
+            Self::Vendor(vendor) => format!("vendor:{vendor}"),
+            Self::Purpose(purpose) => format!("purpose:{purpose}"),
+        }
+    }
+
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        if text == "all" {
+            return Some(Self::All);
+        }
+        let (kind, name) = text.split_once(':')?;
+        match kind {
+            "vendor" => Some(Self::Vendor(VendorId::from(name))),
+            "purpose" => Some(Self::Purpose(name.to_owned())),
+            _ => None,
+        }
+    }
+}
+
+fn is_within(purpose: &str, root: &str) -> bool {
+    purpose
+        .strip_prefix(root)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+}
+
+impl Vault {
+    /// A person's choices, over all merged numbers.
+    #[must_use]
+    pub fn consent(&self, person: PersonNumber) -> Consent {
+        if self
+            .choices
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .is_empty()
+        {
+            return Consent::default();
+        }
+        let cluster = self.cluster(person);
+        let choices = self.choices.read().unwrap_or_else(PoisonError::into_inner);
+        let found = cluster.iter().filter_map(|number| choices.get(number));
+        Consent {
+            choices: found.flatten().cloned().collect(),
+        }
+    }
+
+    /// Records a choice, durably; it takes the place of whatever the person said about the same scope.
+    ///
+    /// # Errors
+    /// [`VaultError`]; an objection holds in memory even then.
+    pub async fn set_choice(
+        &self,
+        person: PersonNumber,
+        scope: Scope,
+        choice: Choice,
+    ) -> Result<(), VaultError> {
+        let failed = || VaultError::database("store a choice in");
+        let mut connection = self.database.lock().await;
+        let cluster = self.cluster(person);
+        let forgotten = {
+            let people = self.people.read().unwrap_or_else(PoisonError::into_inner);
+            people.is_forgotten(person.0)
+        };
+        if forgotten {
+            return Err(VaultError::NoSuchPerson);
+        }
+        if choice == Choice::Objected {
+            self.hold(person, &cluster, &scope, choice);
+        }
+        let mut transaction = connection.begin().await.map_err(failed())?;
+        for number in &cluster {
+            sqlx::query("DELETE FROM choices WHERE person = ? AND scope = ?")
+                .bind(*number)
+                .bind(scope.text())
+                .execute(&mut *transaction)
+                .await
+                .map_err(failed())?;
+        }
+        if choice != Choice::Withdrawn {
+            sqlx::query("INSERT INTO choices (person, scope, objected, at) VALUES (?, ?, ?, ?)")
+                .bind(person.0)
+                .bind(scope.text())
+                .bind(choice == Choice::Objected)
+                .bind(self.clock.now().0)
+                .execute(&mut *transaction)
+                .await
+                .map_err(failed())?;
+        }
+        transaction.commit().await.map_err(failed())?;
+        self.hold(person, &cluster, &scope, choice);
+        Ok(())
+    }
+
+    /// Memory's side of [`Vault::set_choice`].
+    fn hold(&self, person: PersonNumber, cluster: &[u32], scope: &Scope, choice: Choice) {
+        let mut choices = self.choices.write().unwrap_or_else(PoisonError::into_inner);
+        for number in cluster {
+            if let Some(said) = choices.get_mut(number) {
+                said.retain(|(about, _)| about != scope);
+                if said.is_empty() {
+                    choices.remove(number);
+                }
+            }
+        }
+        if choice != Choice::Withdrawn {
+            let said = choices.entry(person.0).or_default();
+            said.push((scope.clone(), choice == Choice::Objected));
+        }
+    }
+
+    pub(crate) fn cluster(&self, person: PersonNumber) -> Vec<u32> {
+        self.people
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .cluster(person.0)
     }
 }

@@ -1,4 +1,14 @@
-//! Who is who.
+//! Who is who: what intake asks, and how the answer is found.
+//!
+//! `plan` reads the claim, `index` holds everybody in memory, `resolve` brings the two together.
+//! Invariant: a number is given once, and every definition rides along in journal entries until it is confirmed durable.
+
+pub(crate) mod index;
+pub(crate) mod plan;
+mod resolve;
+
+#[cfg(test)]
+mod tests;
 
 use cofferdam_model::{Definition, OrganizationNumber, PersonNumber};
 
@@ -8,7 +18,7 @@ pub enum IdentityMode {
     /// Whatever the events say, in either way.
     #[default]
     Both,
-    /// `$device_id` and `$user_id` only; `$identify` and `$create_alias` have no effect.
+    /// `$device_id` and `$user_id` only; `$identify`, `$create_alias` and `$merge` have no effect.
     Simplified,
     /// `$identify`, `$create_alias` and `$merge` only.
     Original,

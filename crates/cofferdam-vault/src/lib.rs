@@ -5,14 +5,28 @@
 //! Invariant: no id, key or contact is on disk in clear, and no random key is used before it is durable.
 
 mod consent;
+mod crypt;
+mod database;
+mod deletion;
+mod entries;
 mod erase;
 mod error;
 mod identity;
+mod keys;
 mod master;
+mod organizations;
+mod projection;
+mod rotation;
+mod sealing;
+mod tokens;
 mod vault;
 
+#[cfg(test)]
+mod tests;
+
 pub use consent::{Choice, Consent, Scope, Standing};
-pub use erase::{DeletionRequest, DeletionState, Erased, Who};
+pub use deletion::{DeletionRequest, DeletionState};
+pub use erase::{Erased, Who};
 pub use error::VaultError;
 pub use identity::{IdentityMode, Resolved, ResolvedOrganization};
 pub use master::MasterKey;

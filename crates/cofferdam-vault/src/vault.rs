@@ -1,23 +1,26 @@
-//! The vault's public face. (Signatures first; the bodies follow.)
-#![expect(
-    clippy::todo,
-    clippy::unused_async,
-    unused_variables,
-    reason = "signatures first, bodies follow"
-)]
+//! The open vault: what it holds in memory, and how it gets there.
+//!
+//! The other files of this crate add its functions, one concern each. Locks are taken in the order database, master, people,
+//! everything else; none but the database's is held across an await.
 
-use crate::{
-    Choice, Consent, DeletionRequest, DeletionState, Erased, IdentityMode, MasterKey, Resolved,
-    ResolvedOrganization, Scope, VaultError, Who,
-};
-use cofferdam_access::{Erase, ManageKeys, Permit, ReadPeople};
+use crate::crypt::{Keyed, Nonces, Secret};
+use crate::entries::Entries;
+use crate::identity::index::People;
+use crate::identity::{IdentityMode, Resolved, ResolvedOrganization};
+use crate::keys::{self, Purpose};
+use crate::organizations::Organizations;
+use crate::sealing::PeopleKeys;
+use crate::tokens::Tokens;
+use crate::{MasterKey, Scope, VaultError, database};
 use cofferdam_model::{
-    Clock, Definition, Entropy, IdKey, IdKind, IdentityClaim, MergeMap, OrganizationNumber,
-    PersonNumber, ProjectName, Provenance, Pseudonyms, Refusal, Region, SealError, Sealer,
-    TokenDomain, VendorId,
+    Clock, Definition, Entropy, IdentityClaim, MergeMap, PersonNumber, ProjectName, Provenance,
+    Refusal,
 };
+use sqlx::SqliteConnection;
+use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 /// What [`Vault::open`] needs.
 #[derive(Debug)]
@@ -32,38 +35,127 @@ pub struct VaultOptions {
     pub entropy: Arc<dyn Entropy>,
 }
 
-/// The open vault.
+/// The open vault. Also the installation's [`cofferdam_model::Pseudonyms`] and [`cofferdam_model::Sealer`].
 #[derive(Debug)]
-pub struct Vault {}
+pub struct Vault {
+    pub(crate) path: PathBuf,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) nonces: Nonces,
+    pub(crate) database: tokio::sync::Mutex<SqliteConnection>,
+    pub(crate) master: RwLock<Secret>,
+    pub(crate) id_keys: Keyed,
+    pub(crate) insert_keys: Keyed,
+    pub(crate) people_keys: RwLock<PeopleKeys>,
+    pub(crate) organization_key: Secret,
+    pub(crate) people: RwLock<People>,
+    pub(crate) modes: RwLock<HashMap<ProjectName, IdentityMode>>,
+    pub(crate) organizations: RwLock<Organizations>,
+    pub(crate) tokens: RwLock<Tokens>,
+    pub(crate) entries: Entries,
+    pub(crate) choices: RwLock<HashMap<u32, Vec<(Scope, bool)>>>,
+    pub(crate) cursor: AtomicU64,
+    map: Mutex<Arc<MergeMap>>,
+    #[cfg(test)]
+    pub(crate) at_step: Mutex<Option<tests_hook::AtStep>>,
+}
+
+#[cfg(test)]
+pub(crate) mod tests_hook {
+    /// Called at every step of a rotation or erasure, with the step's name.
+    pub(crate) struct AtStep(pub(crate) Box<dyn FnMut(&'static str) + Send>);
+
+    impl std::fmt::Debug for AtStep {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("AtStep")
+        }
+    }
+}
 
 impl Vault {
-    /// Opens or creates the vault.
+    /// Opens or creates the vault. Whoever holds the data directory's lock calls it; one process at a time.
     ///
     /// # Errors
-    /// [`VaultError`]; nothing is changed where the key is wrong or the format newer.
+    /// [`VaultError`]; nothing is changed where the key is wrong, or the file newer or foreign.
     pub async fn open(options: VaultOptions) -> Result<Arc<Self>, VaultError> {
-        todo!()
+        let VaultOptions {
+            path,
+            master,
+            clock,
+            entropy,
+        } = options;
+        let nonces = Nonces::new(entropy);
+        let now = clock.now().0;
+        let (mut connection, master) = database::open(&path, &master, &nonces, now).await?;
+        let missing = || VaultError::Damaged {
+            problem: "a key is missing",
+        };
+        let index = keys::load(&mut connection, &master, Purpose::Index).await?;
+        let (_, index) = index.first().ok_or_else(missing)?;
+        let index = Keyed::new(index);
+        let organization = keys::load(&mut connection, &master, Purpose::Organizations).await?;
+        let (_, organization_key) = organization.into_iter().next().ok_or_else(missing)?;
+        let people_keys = keys::load(&mut connection, &master, Purpose::People).await?;
+        let tokens = Tokens::load(&mut connection, &master, &nonces).await?;
+        let entries = Entries::load(&mut connection, &master, &nonces, now).await?;
+        let vault = Self {
+            clock,
+            nonces,
+            database: tokio::sync::Mutex::new(connection),
+            master: RwLock::new(master),
+            id_keys: Keyed::new(&index.hash(&[&["ids"]])),
+            insert_keys: Keyed::new(&index.hash(&[&["inserts"]])),
+            people_keys: RwLock::new(PeopleKeys::new(people_keys).ok_or_else(missing)?),
+            organization_key,
+            people: RwLock::default(),
+            modes: RwLock::default(),
+            organizations: RwLock::default(),
+            tokens: RwLock::new(tokens),
+            entries,
+            choices: RwLock::default(),
+            cursor: AtomicU64::new(0),
+            map: Mutex::default(),
+            path,
+            #[cfg(test)]
+            at_step: Mutex::default(),
+        };
+        vault.load().await?;
+        Ok(Arc::new(vault))
     }
+
+    /// Closes the database, so that nothing is left in its write-ahead log. Dropping without it loses nothing.
+    ///
+    /// # Errors
+    /// [`VaultError`].
+    pub async fn checkpoint(&self) -> Result<(), VaultError> {
+        let mut connection = self.database.lock().await;
+        database::scrub(&mut connection, &self.path, &[]).await
+    }
+
     /// Sets which ways of merging a project uses; the default is both.
     pub fn set_identity_mode(&self, project: &ProjectName, mode: IdentityMode) {
-        todo!()
+        self.modes
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(project.clone(), mode);
     }
+
     /// Who an event or update is about; about a microsecond, in memory.
     ///
     /// # Errors
-    /// A [`Refusal`]: no usable id, forgotten, or a claimed merge of two identified people.
+    /// A [`Refusal`]: no usable id, forgotten, or a claimed merge of two identified people. Nothing is changed then.
     pub fn resolve(
         &self,
         project: &ProjectName,
         claim: &IdentityClaim<'_>,
         provenance: Provenance,
     ) -> Result<Resolved, Refusal> {
-        todo!()
+        self.resolve_claim(project, claim, provenance, u32::MAX)
     }
+
     /// As [`Vault::resolve`], refusing where more than `new_people_max` ids would be seen for the first time.
     ///
     /// # Errors
-    /// A [`Refusal`], also [`Refusal::NewPeopleLimit`].
+    /// A [`Refusal`], also [`Refusal::NewPeopleLimit`]. Nothing is changed then.
     pub fn resolve_limited(
         &self,
         project: &ProjectName,
@@ -71,240 +163,84 @@ impl Vault {
         provenance: Provenance,
         new_people_max: u32,
     ) -> Result<Resolved, Refusal> {
-        todo!()
+        self.resolve_claim(project, claim, provenance, new_people_max)
     }
+
     /// Which organization an id names.
+    #[must_use]
     pub fn resolve_organization(&self, project: &ProjectName, id: &str) -> ResolvedOrganization {
-        todo!()
+        self.organization(project, id)
     }
+
     /// After the journal's acknowledgement: these need not ride along any more.
     pub fn confirm(&self, definitions: &[Definition]) {
-        todo!()
+        if definitions.is_empty() {
+            return;
+        }
+        let mut people = self.people.write().unwrap_or_else(PoisonError::into_inner);
+        let mut organizations = self
+            .organizations
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        for definition in definitions {
+            people.confirm(definition);
+            organizations.confirm(definition);
+        }
     }
-    /// Projects journal entries up to `next_seq` into the database, in one transaction. Idempotent.
-    ///
-    /// # Errors
-    /// [`VaultError`]; nothing is projected then.
-    pub async fn apply(&self, definitions: &[Definition], next_seq: u64) -> Result<(), VaultError> {
-        todo!()
-    }
+
     /// The next journal sequence number to project.
     #[must_use]
     pub fn cursor(&self) -> u64 {
-        todo!()
+        self.cursor.load(Ordering::Acquire)
     }
-    /// Encrypts a journal entry's payload; the tag names the key.
-    #[must_use]
-    pub fn encrypt_entry(&self, plain: &[u8]) -> (u32, Vec<u8>) {
-        todo!()
-    }
-    /// Decrypts a journal entry's payload.
-    ///
-    /// # Errors
-    /// [`SealError::Forgotten`] where the key was destroyed, [`SealError::Damaged`] where the bytes are not what was encrypted.
-    pub fn decrypt_entry(&self, tag: u32, sealed: &[u8]) -> Result<Vec<u8>, SealError> {
-        todo!()
-    }
-    /// Starts a new entry key (hourly, and after an erasure).
-    ///
-    /// # Errors
-    /// [`VaultError`]; the present key stays in use then.
-    pub async fn rotate_entry_key(&self) -> Result<u32, VaultError> {
-        todo!()
-    }
-    /// Destroys all entry keys but these and the present one. Returns how many.
-    ///
-    /// # Errors
-    /// [`VaultError`].
-    pub async fn destroy_entry_keys(&self, except: &[u32]) -> Result<usize, VaultError> {
-        todo!()
-    }
-    /// The merge map as of now; cheap while nobody merges.
+
+    /// The merge map as of now. Free while nobody merges; rebuilt in linear time after a merge.
     #[must_use]
     pub fn merge_map(&self) -> Arc<MergeMap> {
-        todo!()
+        let mut map = self.map.lock().unwrap_or_else(PoisonError::into_inner);
+        let people = self.people.read().unwrap_or_else(PoisonError::into_inner);
+        if map.version() != people.links().len() as u64 {
+            *map = Arc::new(MergeMap::from_links(people.links()));
+        }
+        Arc::clone(&map)
     }
-    /// A person's choices, over all merged numbers.
-    #[must_use]
-    pub fn consent(&self, person: PersonNumber) -> Consent {
-        todo!()
-    }
-    /// Records a choice, durably.
-    ///
-    /// # Errors
-    /// [`VaultError`]; an objection holds in memory even then.
-    pub async fn set_choice(
-        &self,
-        person: PersonNumber,
-        scope: Scope,
-        choice: Choice,
-    ) -> Result<(), VaultError> {
-        todo!()
-    }
-    /// The present token epoch of a vendor in a region. Makes the key, durably, at first use: call it before asking for tokens.
-    ///
-    /// # Errors
-    /// [`VaultError`].
-    pub async fn epoch(&self, vendor: &VendorId, region: &Region) -> Result<u32, VaultError> {
-        todo!()
-    }
-    /// Starts a new token epoch.
-    ///
-    /// # Errors
-    /// [`VaultError`].
-    pub async fn rotate_epoch(
-        &self,
-        permit: &Permit<ManageKeys>,
-        vendor: &VendorId,
-        region: &Region,
-    ) -> Result<u32, VaultError> {
-        todo!()
-    }
-    /// A person's id as sent; `None` where forgotten or unknown.
-    ///
-    /// # Errors
-    /// [`VaultError`].
-    pub async fn id_text(
-        &self,
-        permit: &Permit<ReadPeople>,
-        person: PersonNumber,
-    ) -> Result<Option<String>, VaultError> {
-        todo!()
-    }
-    /// An organization's id as sent.
-    ///
-    /// # Errors
-    /// [`VaultError`].
-    pub async fn organization_text(
-        &self,
-        permit: &Permit<ReadPeople>,
-        organization: OrganizationNumber,
-    ) -> Result<Option<String>, VaultError> {
-        todo!()
-    }
+
     /// The number of an id, if it has one.
     #[must_use]
     pub fn lookup(&self, project: &ProjectName, id: &str) -> Option<PersonNumber> {
-        todo!()
+        let key = self.person_key(project, &[id]);
+        let people = self.people.read().unwrap_or_else(PoisonError::into_inner);
+        people.find(&key).map(PersonNumber)
     }
-    /// Forgets a person. `contact` is kept under an escrow key until the last vendor confirms.
-    ///
-    /// # Errors
-    /// [`VaultError`].
-    pub async fn erase(
-        &self,
-        permit: &Permit<Erase>,
-        project: &ProjectName,
-        who: Who<'_>,
-        contact: Option<&[u8]>,
-    ) -> Result<Erased, VaultError> {
-        todo!()
-    }
-    /// Deletion requests that are not done.
-    ///
-    /// # Errors
-    /// [`VaultError`].
-    pub async fn deletion_requests(&self) -> Result<Vec<DeletionRequest>, VaultError> {
-        todo!()
-    }
-    /// Records how far a deletion request got; the last one done destroys the erasure's contact.
-    ///
-    /// # Errors
-    /// [`VaultError`].
-    pub async fn settle_deletion(
-        &self,
-        request: i64,
-        state: DeletionState,
-    ) -> Result<(), VaultError> {
-        todo!()
-    }
-    /// The contact kept for an erasure's notices.
-    ///
-    /// # Errors
-    /// [`VaultError`].
-    pub async fn escrowed_contact(
-        &self,
-        permit: &Permit<ReadPeople>,
-        erasure: i64,
-    ) -> Result<Option<Vec<u8>>, VaultError> {
-        todo!()
-    }
-    /// Keyed hashes of all erased ids, to be kept with backups.
-    ///
-    /// # Errors
-    /// [`VaultError`].
-    pub async fn erasures(&self) -> Result<Vec<IdKey>, VaultError> {
-        todo!()
-    }
-    /// Erases again, after a restore, whoever is on the list. Returns the numbers.
-    ///
-    /// # Errors
-    /// [`VaultError`].
-    pub async fn repeat_erasures(
-        &self,
-        permit: &Permit<Erase>,
-        list: &[IdKey],
-    ) -> Result<Vec<PersonNumber>, VaultError> {
-        todo!()
-    }
-    /// Wraps every key by a new master key. After a kill at any point either the old or the new key opens the vault.
-    ///
-    /// # Errors
-    /// [`VaultError`]; the old key stays in force then.
-    pub async fn rotate_master(
-        &self,
-        permit: &Permit<ManageKeys>,
-        new: MasterKey,
-    ) -> Result<(), VaultError> {
-        todo!()
-    }
-    /// The master key, encrypted to age recipients (`age1…`).
-    ///
-    /// # Errors
-    /// [`VaultError::Recipient`], [`VaultError::Backup`].
-    pub async fn backup(
-        &self,
-        permit: &Permit<ManageKeys>,
-        recipients: &[String],
-    ) -> Result<Vec<u8>, VaultError> {
-        todo!()
-    }
-}
 
-impl Pseudonyms for Vault {
-    fn id_key(&self, project: &ProjectName, id: &str) -> IdKey {
-        todo!()
+    /// How many numbers were given.
+    #[must_use]
+    pub fn people(&self) -> u32 {
+        self.people
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .next_number()
     }
-    fn insert_key(
-        &self,
-        project: &ProjectName,
-        event: &str,
-        distinct_id: &str,
-        insert_id: &str,
-    ) -> [u8; 16] {
-        todo!()
-    }
-    fn token(&self, domain: &TokenDomain, kind: IdKind, value: &str) -> [u8; 32] {
-        todo!()
-    }
-}
 
-impl Sealer for Vault {
-    fn seal(
-        &self,
-        person: PersonNumber,
-        context: &[u8],
-        plain: &[u8],
-        sealed: &mut Vec<u8>,
-    ) -> Result<(), SealError> {
-        todo!()
+    pub(crate) fn person_key(&self, project: &ProjectName, id: &[&str]) -> [u8; 16] {
+        self.id_keys.short(&[&["person"], &[project.as_str()], id])
     }
-    fn open(
-        &self,
-        person: PersonNumber,
-        context: &[u8],
-        sealed: &[u8],
-    ) -> Result<Vec<u8>, SealError> {
-        todo!()
+
+    pub(crate) fn master(&self) -> Secret {
+        self.master
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    #[cfg_attr(
+        not(test),
+        expect(clippy::unused_self, reason = "tests stop here and copy the files")
+    )]
+    pub(crate) fn step(&self, _name: &'static str) {
+        #[cfg(test)]
+        if let Some(hook) = &mut *self.at_step.lock().unwrap_or_else(PoisonError::into_inner) {
+            (hook.0)(_name);
+        }
     }
 }

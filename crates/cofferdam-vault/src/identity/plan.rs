@@ -1,0 +1,150 @@
+//! What a claim says: whose event it is, and which two ids it says are one person.
+//!
+//! Pure. Follows the vendor's two ways of merging ids; where they differ the project's mode decides.
+
+use super::IdentityMode;
+use cofferdam_model::{IdentityClaim, LinkKind};
+
+/// The prefix of anonymous ids.
+pub(crate) const DEVICE: &str = "$device:";
+
+/// Ids that name nobody: every anonymous client shares them.
+const NOBODY: &[&str] = &[
+    "",
+    "anon",
+    "anonymous",
+    "nil",
+    "none",
+    "null",
+    "n/a",
+    "na",
+    "undefined",
+    "unknown",
+    "<nil>",
+    "0",
+    "-1",
+    "true",
+    "false",
+    "[]",
+    "{}",
+    "00000000-0000-0000-0000-000000000000",
+];
+
+/// An id as it would be sent as `distinct_id`, without putting prefix and rest together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Id<'a> {
+    pub(crate) prefix: &'static str,
+    pub(crate) text: &'a str,
+    /// Whether an id never seen before would be a device's.
+    pub(crate) anonymous: bool,
+}
+
+impl<'a> Id<'a> {
+    fn plain(text: &'a str, anonymous: bool) -> Self {
+        Self {
+            prefix: "",
+            text,
+            anonymous: anonymous || text.starts_with(DEVICE),
+        }
+    }
+
+    /// A device id, in the form in which simplified merging sends it.
+    fn device(text: &'a str) -> Self {
+        Self {
+            prefix: DEVICE,
+            text,
+            anonymous: true,
+        }
+    }
+
+    pub(crate) fn pieces(&self) -> [&'a str; 2] {
+        [self.prefix, self.text]
+    }
+}
+
+/// What a claim comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Plan<'a> {
+    /// Whose event it is.
+    pub(crate) subject: Id<'a>,
+    /// Whether the subject is named as a user, so that it is no device whatever its shape.
+    pub(crate) is_user: bool,
+    /// Two ids that are said to be one person.
+    pub(crate) link: Option<(LinkKind, Id<'a>, Id<'a>)>,
+}
+
+/// Reads a claim; `None` where it names nobody.
+pub(crate) fn plan<'a>(mode: IdentityMode, claim: &'a IdentityClaim<'_>) -> Option<Plan<'a>> {
+    let device = usable(claim.device_id.as_deref());
+    let device = device.map(|id| id.strip_prefix(DEVICE).unwrap_or(id));
+    // A user id in a device's clothes is nobody's: SDKs refuse to send one.
+    let user = usable(claim.user_id.as_deref()).filter(|id| !id.starts_with(DEVICE));
+    let distinct = usable(claim.distinct_id.as_deref());
+    let distinct = distinct.map(|id| Id::plain(id, device == Some(id) && is_uuid(id)));
+    let explicit = match (&claim.link, mode) {
+        (None, _) | (_, IdentityMode::Simplified) => None,
+        (Some((kind, one, other)), _) => usable(Some(one))
+            .zip(usable(Some(other)))
+            .map(|(one, other)| explicit(*kind, one, other, device)),
+    };
+    let as_user = user.map(|id| Id::plain(id, false));
+    let as_device = device.map(Id::device);
+    let (subject, is_user) = match mode {
+        IdentityMode::Both => (as_user.or(distinct).or(as_device), as_user.is_some()),
+        IdentityMode::Simplified => (as_user.or(as_device).or(distinct), as_user.is_some()),
+        IdentityMode::Original => {
+            let named = distinct.map(|id| Some(id.text) == user);
+            (
+                distinct.or(as_user).or(as_device),
+                named.unwrap_or(as_user.is_some()),
+            )
+        }
+    };
+    let subject = subject.or(explicit.map(|(_, _, into)| into))?;
+    let paired = match mode {
+        IdentityMode::Original => None,
+        IdentityMode::Both | IdentityMode::Simplified => as_device
+            .zip(as_user)
+            .map(|(device, user)| (LinkKind::Simplified, device, user)),
+    };
+    Some(Plan {
+        subject,
+        is_user,
+        link: explicit.or(paired),
+    })
+}
+
+fn explicit<'a>(
+    kind: LinkKind,
+    one: &'a str,
+    other: &'a str,
+    device: Option<&str>,
+) -> (LinkKind, Id<'a>, Id<'a>) {
+    let shaped = |id: &'a str| Id::plain(id, device == Some(id) && is_uuid(id));
+    match kind {
+        // The anonymous id comes first; it must look like one.
+        LinkKind::Identify | LinkKind::Simplified => {
+            (kind, Id::plain(one, is_uuid(one)), shaped(other))
+        }
+        LinkKind::Alias | LinkKind::Merge => (kind, shaped(one), shaped(other)),
+    }
+}
+
+fn usable(id: Option<&str>) -> Option<&str> {
+    id.filter(|id| {
+        let trimmed = id.trim();
+        let rest = trimmed.strip_prefix(DEVICE).unwrap_or(trimmed);
+        !NOBODY
+            .iter()
+            .any(|nobody| rest.eq_ignore_ascii_case(nobody))
+    })
+}
+
+/// Whether this is `8-4-4-4-12` hex digits.
+pub(crate) fn is_uuid(text: &str) -> bool {
+    text.len() == 36
+        && text.bytes().enumerate().all(|(at, byte)| match at {
+            8 | 13 | 18 | 23 => byte == b'-',
+            _ => byte.is_ascii_hexdigit(),
+        })
+}
