@@ -4,13 +4,32 @@
 //! The blast radius is computed from bitmaps of dense person numbers.
 //! Invariant: the ledger never under-reports (P3): what left, or may have left, is durable first; where it cannot know, it says so.
 
+mod answer;
+mod cell;
+mod checkpoint;
+mod codec;
+mod entry;
 mod error;
+mod faults;
+mod files;
 mod ledger;
+mod log;
+mod month;
+mod people;
+mod plan;
+mod portable;
 mod radius;
+mod recover;
+mod state;
+#[cfg(test)]
+mod tests;
 mod types;
+mod union;
+mod verify;
 
 pub use error::LedgerError;
 pub use ledger::{Ledger, LedgerOptions};
+pub use people::RadiusPeople;
 pub use radius::{
     Basis, CategoryRadius, Coverage, FieldRadius, PersonExposure, PersonRadius, Radius,
     RadiusRequest, Routing,
@@ -18,3 +37,4 @@ pub use radius::{
 pub use types::{
     BatchId, FieldKey, FieldSetId, Gap, Items, Outcome, PossibleItem, SeenItem, SentRecord,
 };
+pub use verify::Verified;
