@@ -121,7 +121,7 @@ fn surface(text: &str, context: KeyContext, switches: &RuleSwitches, census: Cen
     if length >= 17 && (census.colons >= 5 || census.dashes >= 5) {
         network::mac(&mut scan);
     }
-    if census.digits >= 6 {
+    if census.digits >= 5 {
         numbers(&mut scan, census);
     }
     if length >= 16 && has(LETTER) {
@@ -135,13 +135,6 @@ fn numbers(scan: &mut Scan<'_>, census: Census) {
     let has = |flag: u8| census.flags & flag != 0;
     let length = scan.text.len();
     digits::scan(scan);
-    if has(PLUS | PAREN | SPACE)
-        || census.dashes > 0
-        || census.dots > 0
-        || scan.context.any(KeyContext::PHONE)
-    {
-        phone::scan(scan);
-    }
     if has(LETTER) {
         national::lettered(scan);
         if census.digits >= 8 && length >= 15 {
@@ -152,6 +145,14 @@ fn numbers(scan: &mut Scan<'_>, census: Census) {
         }
     } else if census.dots >= 2 {
         network::coordinates(scan);
+    }
+    // Last: what is something else already is no phone.
+    if has(PLUS | PAREN | SPACE)
+        || census.dashes > 0
+        || census.dots > 0
+        || scan.context.any(KeyContext::PHONE)
+    {
+        phone::scan(scan);
     }
 }
 

@@ -19,6 +19,8 @@ pub(super) struct Candidate {
     pub(super) shape: u32,
     /// The separator, 0 if bare; `?` where they differ.
     pub(super) separator: u8,
+    /// Whether no further group stands next to it.
+    pub(super) isolated: bool,
     pub(super) start: usize,
     pub(super) end: usize,
 }
@@ -95,12 +97,13 @@ fn row(scan: &mut Scan<'_>, groups: &[Group]) {
     while first < groups.len() {
         let mut next = first + 1;
         for last in (first..groups.len().min(first + 6)).rev() {
-            let Some(candidate) = groups
+            let Some(mut candidate) = groups
                 .get(first..=last)
                 .and_then(|groups| candidate(scan.bytes(), groups))
             else {
                 continue;
             };
+            candidate.isolated = first == 0 && last + 1 == groups.len();
             if card::digits(scan, &candidate) || national::digits(scan, &candidate) {
                 next = last + 1;
                 break;
@@ -138,6 +141,7 @@ fn candidate(bytes: &[u8], groups: &[Group]) -> Option<Candidate> {
         length: 0,
         shape: 0,
         separator: 0,
+        isolated: false,
         start: first.start,
         end: last.end,
     };

@@ -65,8 +65,15 @@ impl Detections {
         })
     }
 
+    /// Whether a finding overlaps the span.
+    pub(super) fn overlaps(&self, start: usize, end: usize) -> bool {
+        self.found
+            .iter()
+            .any(|found| found.start < end && start < found.end)
+    }
+
     /// Adds a finding of a rule, unless the list is full. Empty spans are ignored.
-    pub(super) fn push(&mut self, rule: RuleId, start: usize, end: usize, confidence: Confidence) {
+    pub(crate) fn push(&mut self, rule: RuleId, start: usize, end: usize, confidence: Confidence) {
         if start < end && self.found.len() < FOUND_MAX {
             self.found.push(Detection {
                 start,

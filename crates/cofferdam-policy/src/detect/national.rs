@@ -224,7 +224,9 @@ pub(super) fn digits(scan: &mut Scan<'_>, candidate: &Candidate) -> bool {
     }
     let length = candidate.digits().len();
     for number in NUMBERS {
-        let shaped = !candidate.is_bare() && number.shapes.contains(&candidate.shape);
+        let shaped = !candidate.is_bare()
+            && number.shapes.contains(&candidate.shape)
+            && (candidate.isolated || number.rule == US_SSN);
         if !shaped && !number.lengths.contains(&length) {
             continue;
         }

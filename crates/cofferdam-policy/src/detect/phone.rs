@@ -30,6 +30,8 @@ const WORDS: &[&str] = &[
     "number is",
     "my number",
     "voicemail",
+    "answering at",
+    "messages to",
     "ext.",
 ];
 
@@ -78,6 +80,7 @@ pub(super) fn scan(scan: &mut Scan<'_>) {
         } else if is_north_american(bytes, start, &number) {
             scan.certain(NATIONAL, start, end);
         } else if !is_date_or_address(&number, bytes, start)
+            && !scan.found.overlaps(start, end)
             && *announced
                 .get_or_insert_with(|| scan.context.any(KeyContext::PHONE) || scan.has_word(WORDS))
         {

@@ -1,0 +1,254 @@
+//! A URL's path without secrets and personal data, and on request without ids.
+//!
+//! Invariant: a segment that is replaced leaves nothing of itself; `Ids::Keep` replaces secrets and personal data only.
+
+use crate::detect::{Confidence, Detection, Detections, inspect, layer, secret};
+use crate::rules::{Effect, KeyContext, RuleId, RuleSwitches};
+use std::borrow::Cow;
+
+const PATH_SECRET: RuleId = RuleId::value("value.path_secret");
+
+/// Stands for a secret or personal data.
+const REDACTED: &str = ":redacted";
+/// Stands for an id.
+const ID: &str = ":id";
+
+/// Whether ids in a path stay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ids {
+    /// They stay (form `clear`).
+    Keep,
+    /// They become `:id` (form `path`).
+    Template,
+}
+
+/// A path after cleaning.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CleanPath<'a> {
+    /// The path; borrowed where nothing was replaced.
+    pub text: Cow<'a, str>,
+    /// What was replaced, with spans in the original path. Ids are not findings.
+    pub found: Detections,
+}
+
+/// Names of segments after which a token follows.
+const TOKEN_FOLLOWS: &[&str] = &[
+    "reset",
+    "reset-password",
+    "password-reset",
+    "password_reset",
+    "reset_password",
+    "invite",
+    "invitation",
+    "invitations",
+    "verify",
+    "verification",
+    "confirm",
+    "confirmation",
+    "magic",
+    "magic-link",
+    "unsubscribe",
+    "activate",
+    "activation",
+    "token",
+    "tokens",
+    "otp",
+    "recover",
+    "recovery",
+    "signed",
+    "share",
+    "s3cr3t",
+];
+
+/// Names of segments after which a person or organization follows.
+const PERSON_FOLLOWS: &[&str] = &[
+    "users",
+    "user",
+    "u",
+    "people",
+    "person",
+    "profile",
+    "profiles",
+    "members",
+    "member",
+    "customers",
+    "customer",
+    "contacts",
+    "contact",
+    "accounts",
+    "account",
+    "orgs",
+    "org",
+    "organizations",
+    "organization",
+    "teams",
+    "team",
+    "workspaces",
+    "workspace",
+    "companies",
+    "company",
+    "tenants",
+    "authors",
+    "author",
+];
+
+/// Replaces what must not pass in a path.
+#[must_use]
+pub fn clean_path<'a>(path: &'a str, ids: Ids, switches: &RuleSwitches) -> CleanPath<'a> {
+    let mut found = Detections::default();
+    let mut cleaned: Option<String> = None;
+    let (mut start, mut previous) = (0, "");
+    for segment in path.split('/') {
+        let end = start + segment.len();
+        let replacement = replacement(segment, previous, start, ids, switches, &mut found);
+        match (&mut cleaned, replacement) {
+            (Some(text), replacement) => text.push_str(replacement.unwrap_or(segment)),
+            (None, Some(replacement)) => {
+                let mut text = path.get(..start).unwrap_or("").to_owned();
+                text.push_str(replacement);
+                cleaned = Some(text);
+            }
+            (None, None) => {}
+        }
+        if end < path.len()
+            && let Some(text) = &mut cleaned
+        {
+            text.push('/');
+        }
+        previous = segment;
+        start = end + 1;
+    }
+    CleanPath {
+        text: cleaned.map_or(Cow::Borrowed(path), Cow::Owned),
+        found,
+    }
+}
+
+/// What stands in place of a segment, if anything does.
+fn replacement(
+    segment: &str,
+    previous: &str,
+    start: usize,
+    ids: Ids,
+    switches: &RuleSwitches,
+    found: &mut Detections,
+) -> Option<&'static str> {
+    if segment.len() < 2 && !segment.bytes().all(|byte| byte.is_ascii_digit()) || segment.is_empty()
+    {
+        return None;
+    }
+    let decoded = layer::percent(segment).map_or(Cow::Borrowed(segment), Cow::Owned);
+    let end = start + segment.len();
+    let mut personal = false;
+    for Detection {
+        rule, confidence, ..
+    } in inspect(&decoded, KeyContext::NONE, switches).iter()
+    {
+        if rule.rule().effect() == Effect::Protects {
+            found.push(*rule, start, end, *confidence);
+            personal = true;
+        }
+    }
+    if personal {
+        return Some(REDACTED);
+    }
+    if is_secret(&decoded, previous) && switches.is_on(PATH_SECRET) {
+        found.push(PATH_SECRET, start, end, Confidence::Likely);
+        return Some(REDACTED);
+    }
+    (ids == Ids::Template && is_id(&decoded, previous)).then_some(ID)
+}
+
+/// A random string, or whatever follows `/reset/` and the like.
+fn is_secret(segment: &str, previous: &str) -> bool {
+    let bytes = segment.as_bytes();
+    let digits = bytes.iter().filter(|byte| byte.is_ascii_digit()).count();
+    let upper = bytes.iter().any(u8::is_ascii_uppercase);
+    let announced = TOKEN_FOLLOWS
+        .iter()
+        .any(|name| previous.eq_ignore_ascii_case(name));
+    if announced
+        && segment.len() >= 4
+        && (digits > 0 || upper && segment.len() >= 8 || segment.len() >= 24)
+    {
+        return true;
+    }
+    // File names with a content hash (`main.3f2a9c.js`) and slugs with words are no secrets.
+    let dense = !bytes.contains(&b'.') && bytes.iter().filter(|byte| **byte == b'-').count() <= 1;
+    let hex = bytes.iter().all(u8::is_ascii_hexdigit);
+    dense
+        && digits >= 3
+        && (hex && segment.len() >= 20 || segment.len() >= 20 && secret::is_high_entropy(segment))
+}
+
+/// A number, a UUID, hex, a prefixed id (`cus_9s6XKz`), or the name of a person or organization.
+fn is_id(segment: &str, previous: &str) -> bool {
+    let bytes = segment.as_bytes();
+    let digits = bytes.iter().filter(|byte| byte.is_ascii_digit()).count();
+    if digits == bytes.len() {
+        return true;
+    }
+    let uuid = bytes.len() == 36
+        && bytes.iter().enumerate().all(|(at, byte)| match at {
+            8 | 13 | 18 | 23 => *byte == b'-',
+            _ => byte.is_ascii_hexdigit(),
+        });
+    let hex = bytes.len() >= 8 && digits >= 2 && bytes.iter().all(u8::is_ascii_hexdigit);
+    let prefixed = segment
+        .split_once(['_', '-', ':'])
+        .is_some_and(|(prefix, tail)| {
+            (1..=8).contains(&prefix.len())
+                && prefix.bytes().all(|byte| byte.is_ascii_alphabetic())
+                && !tail.is_empty()
+                && tail.bytes().all(|byte| byte.is_ascii_alphanumeric())
+                && (tail.bytes().all(|byte| byte.is_ascii_digit())
+                    || tail.len() >= 6 && tail.bytes().any(|byte| byte.is_ascii_digit()))
+        });
+    let dense = bytes.len() >= 8
+        && digits >= 2
+        && bytes.iter().all(u8::is_ascii_alphanumeric)
+        && bytes.iter().any(u8::is_ascii_alphabetic);
+    uuid || hex
+        || prefixed
+        || dense
+        || segment.starts_with('@')
+        || PERSON_FOLLOWS
+            .iter()
+            .any(|name| previous.eq_ignore_ascii_case(name))
+            && !is_page(segment)
+}
+
+/// Ordinary pages below a collection: `/users/new`.
+fn is_page(segment: &str) -> bool {
+    const PAGES: &[&str] = &[
+        "new",
+        "edit",
+        "list",
+        "all",
+        "me",
+        "self",
+        "search",
+        "settings",
+        "billing",
+        "invite",
+        "create",
+        "import",
+        "export",
+        "overview",
+        "profile",
+        "security",
+        "members",
+        "usage",
+        "api-keys",
+        "keys",
+        "login",
+        "logout",
+        "password",
+        "notifications",
+        "preferences",
+        "roles",
+        "teams",
+        "plans",
+    ];
+    PAGES.iter().any(|page| segment.eq_ignore_ascii_case(page))
+}
