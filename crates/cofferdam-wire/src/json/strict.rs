@@ -16,6 +16,8 @@ use std::fmt;
 const GUESSED_LEVELS: usize = 4;
 /// Largest such guess, so that one large object does not make a thousand small ones large.
 const GUESS_MAX: usize = 48;
+/// Members for which room is made at first.
+const FIRST_ROOM: usize = 4;
 /// Doubles from here on may stand for whole numbers that lost digits.
 const EXACT_MAX: f64 = 9_223_372_036_854_775_807.0;
 
@@ -37,7 +39,8 @@ pub(super) fn object<'a>(
 ) -> Option<Value<'a>> {
     let mut state = State::new(caps, *fields_left, notes);
     let mut deserializer = sonic_rs::Deserializer::from_str(text);
-    let value = Node::new(&mut state, 1)
+    let mut value = Value::Null;
+    Node::new(&mut state, 1, &mut value)
         .deserialize(&mut deserializer)
         .ok()?;
     deserializer.end().ok()?;
@@ -110,8 +113,12 @@ impl<'de> Visitor<'de> for Items<'_, '_> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Self::Value, A::Error> {
         let mut values = Vec::new();
-        while let Some(value) = elements.next_element_seed(Node::new(self.0, 1))? {
-            values.push(value);
+        let mut value = Value::Null;
+        while elements
+            .next_element_seed(Node::new(self.0, 1, &mut value))?
+            .is_some()
+        {
+            values.push(std::mem::replace(&mut value, Value::Null));
             self.0.next_item();
             if values.len() > self.0.caps.items_max {
                 return Err(cap());
@@ -121,103 +128,121 @@ impl<'de> Visitor<'de> for Items<'_, '_> {
     }
 }
 
-/// A value at a depth.
-struct Node<'s, 'c> {
+/// A value at a depth, written where it will stay: handing values up through results costs a tenth of the whole pass.
+struct Node<'s, 'c, 'de> {
     state: &'s mut State<'c>,
     depth: usize,
+    slot: &'s mut Value<'de>,
 }
 
-impl<'s, 'c> Node<'s, 'c> {
-    fn new(state: &'s mut State<'c>, depth: usize) -> Self {
-        Self { state, depth }
+impl<'s, 'c, 'de> Node<'s, 'c, 'de> {
+    fn new(state: &'s mut State<'c>, depth: usize, slot: &'s mut Value<'de>) -> Self {
+        Self { state, depth, slot }
     }
 }
 
-impl<'de> DeserializeSeed<'de> for Node<'_, '_> {
-    type Value = Value<'de>;
+impl<'de> DeserializeSeed<'de> for Node<'_, '_, 'de> {
+    type Value = ();
 
     #[inline]
-    fn deserialize<D: serde::Deserializer<'de>>(
-        self,
-        deserializer: D,
-    ) -> Result<Self::Value, D::Error> {
+    fn deserialize<D: serde::Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
         deserializer.deserialize_any(self)
     }
 }
 
-impl<'de> Visitor<'de> for Node<'_, '_> {
-    type Value = Value<'de>;
+impl<'de> Visitor<'de> for Node<'_, '_, 'de> {
+    type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a value")
     }
 
-    fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
-        Ok(Value::Null)
+    fn visit_unit<E: Error>(self) -> Result<(), E> {
+        *self.slot = Value::Null;
+        Ok(())
     }
 
-    fn visit_bool<E: Error>(self, bool: bool) -> Result<Self::Value, E> {
-        Ok(Value::Bool(bool))
+    fn visit_bool<E: Error>(self, bool: bool) -> Result<(), E> {
+        *self.slot = Value::Bool(bool);
+        Ok(())
     }
 
-    fn visit_i64<E: Error>(self, number: i64) -> Result<Self::Value, E> {
-        Ok(Value::Int(number))
+    fn visit_i64<E: Error>(self, number: i64) -> Result<(), E> {
+        *self.slot = Value::Int(number);
+        Ok(())
     }
 
-    fn visit_u64<E: Error>(self, number: u64) -> Result<Self::Value, E> {
-        i64::try_from(number).map(Value::Int).map_err(|_| cap())
+    fn visit_u64<E: Error>(self, number: u64) -> Result<(), E> {
+        *self.slot = Value::Int(i64::try_from(number).map_err(|_| cap())?);
+        Ok(())
     }
 
-    fn visit_f64<E: Error>(self, number: f64) -> Result<Self::Value, E> {
-        if number.abs() < EXACT_MAX {
-            Ok(Value::Float(number))
-        } else {
-            Err(cap())
+    fn visit_f64<E: Error>(self, number: f64) -> Result<(), E> {
+        if number.abs() >= EXACT_MAX {
+            return Err(cap());
         }
+        *self.slot = Value::Float(number);
+        Ok(())
     }
 
     #[inline]
-    fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Self::Value, E> {
+    fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<(), E> {
         self.state.take_bytes(text.len() + 2)?;
-        Ok(Value::Text(Cow::Borrowed(text)))
+        *self.slot = Value::Text(Cow::Borrowed(text));
+        Ok(())
     }
 
-    fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
+    fn visit_str<E: Error>(self, text: &str) -> Result<(), E> {
         self.state.take_bytes(text.len() + 2)?;
-        Ok(Value::Text(Cow::Owned(text.to_owned())))
+        *self.slot = Value::Text(Cow::Owned(text.to_owned()));
+        Ok(())
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Self::Value, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<(), A::Error> {
         if self.depth > self.state.caps.depth_max {
             return Err(cap());
         }
         let mut list = Vec::new();
-        while let Some(value) = elements.next_element_seed(Node::new(self.state, self.depth + 1))? {
+        let mut value = Value::Null;
+        while elements
+            .next_element_seed(Node::new(self.state, self.depth + 1, &mut value))?
+            .is_some()
+        {
             self.state.take_field()?;
             self.state.take_bytes(2)?;
-            list.push(value);
+            list.push(std::mem::replace(&mut value, Value::Null));
         }
-        Ok(Value::List(list))
+        *self.slot = Value::List(list);
+        Ok(())
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Self::Value, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<(), A::Error> {
         if self.depth > self.state.caps.depth_max {
             return Err(cap());
         }
-        let mut members: Vec<Member<'de>> = Vec::with_capacity(self.state.guess(self.depth));
+        let mut members: Vec<Member<'de>> = Vec::new();
+        let mut filled = 0;
         while let Some(key) = entries.next_key_seed(Key)? {
             if key.len() > self.state.caps.key_bytes_max {
                 return Err(cap());
             }
             self.state.take_field()?;
             self.state.take_bytes(key.len() + 5)?;
-            let value = entries.next_value_seed(Node::new(self.state, self.depth + 1))?;
-            members.push((key, value));
+            if filled == members.len() {
+                let room = self.state.guess(self.depth).max(filled * 2).max(FIRST_ROOM);
+                members.resize_with(room, || (Cow::Borrowed(""), Value::Null));
+            }
+            if let Some(member) = members.get_mut(filled) {
+                member.0 = key;
+                entries.next_value_seed(Node::new(self.state, self.depth + 1, &mut member.1))?;
+            }
+            filled += 1;
         }
-        self.state.remember(self.depth, members.len());
-        let duplicates = dedupe(&mut members);
-        self.state.notes.duplicate_keys += duplicates;
-        Ok(Value::Object(members))
+        members.truncate(filled);
+        self.state.remember(self.depth, filled);
+        self.state.notes.duplicate_keys += dedupe(&mut members);
+        *self.slot = Value::Object(members);
+        Ok(())
     }
 }
 

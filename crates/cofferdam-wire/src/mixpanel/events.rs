@@ -96,6 +96,9 @@ struct Own<'a> {
     user_id: Option<Id<'a>>,
 }
 
+/// Lengths of the keys that [`take_own`] looks for, so that most keys are passed by at once.
+const OWN_LENGTHS: [usize; 5] = [4, 5, 8, 10, 11];
+
 fn take_own<'a>(properties: &mut Vec<Member<'a>>) -> Own<'a> {
     let mut own = Own {
         token: Value::Null,
@@ -106,6 +109,9 @@ fn take_own<'a>(properties: &mut Vec<Member<'a>>) -> Own<'a> {
         user_id: None,
     };
     properties.retain_mut(|(key, value)| {
+        if !(OWN_LENGTHS.contains(&key.len())) {
+            return true;
+        }
         let mut take = || std::mem::replace(value, Value::Null);
         match key.as_ref() {
             "token" => own.token = take(),
