@@ -33,8 +33,6 @@ pub trait File: Send + Sync + fmt::Debug {
     fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<usize>;
     /// Writes at `offset`; fewer bytes than given are allowed.
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize>;
-    /// Cuts or extends the file.
-    fn set_len(&self, bytes: u64) -> io::Result<()>;
     /// Size in bytes.
     fn size(&self) -> io::Result<u64>;
     /// `fdatasync`: content and size are durable on return.
@@ -102,10 +100,6 @@ impl File for StdFile {
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
         self.0.write_at(bytes, offset)
-    }
-
-    fn set_len(&self, bytes: u64) -> io::Result<()> {
-        self.0.set_len(bytes)
     }
 
     fn size(&self) -> io::Result<u64> {

@@ -3,9 +3,17 @@
 mod entry;
 mod error;
 mod file;
+mod format;
 mod journal;
 mod options;
+mod queue;
+mod read;
+mod recover;
+mod scan;
+mod segment;
 mod stats;
+mod window;
+mod writer;
 
 pub use entry::{Append, Appended, Cut, Duplicates, Entry, Key, NO_KEY, Recovery};
 pub use error::JournalError;
