@@ -164,3 +164,30 @@ pub(crate) fn on_disk(dir: &Path, needle: &[u8]) -> bool {
     }
     false
 }
+
+pub(crate) fn wal(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push("-wal");
+    name.into()
+}
+
+type Copies = Arc<std::sync::Mutex<Vec<(&'static str, PathBuf)>>>;
+
+/// What a kill would leave behind: copies of the file and its write-ahead log at every step that follows.
+pub(crate) fn copy_at_every_step(fixture: &Fixture, vault: &Vault) -> Copies {
+    let copies = Copies::default();
+    let (from, dir, list) = (
+        fixture.path(),
+        fixture.dir.path().to_owned(),
+        Arc::clone(&copies),
+    );
+    let copy = move |step| {
+        let mut list = list.lock().unwrap();
+        let to = dir.join(format!("killed-{}.db", list.len()));
+        std::fs::copy(&from, &to).unwrap();
+        std::fs::copy(wal(&from), wal(&to)).unwrap();
+        list.push((step, to));
+    };
+    *vault.at_step.lock().unwrap() = Some(crate::vault::tests_hook::AtStep(Box::new(copy)));
+    copies
+}

@@ -72,6 +72,10 @@ impl Drop for People {
 }
 
 impl People {
+    /// A row, and its slot of the table (4 bytes and a control byte) at the table's emptiest, 7/16.
+    #[cfg(test)]
+    pub(crate) const BYTES_PER_ID_MAX: usize = size_of::<Row>() + 5 * 16 / 7 + 1;
+
     pub(crate) fn find(&self, key: &[u8; 16]) -> Option<u32> {
         self.table
             .find(spread(key), |number| {
