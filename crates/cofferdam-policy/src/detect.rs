@@ -121,7 +121,7 @@ fn surface(text: &str, context: KeyContext, switches: &RuleSwitches, census: Cen
     if length >= 17 && (census.colons >= 5 || census.dashes >= 5) {
         network::mac(&mut scan);
     }
-    if census.digits >= 5 {
+    if census.digits >= 4 {
         numbers(&mut scan, census);
     }
     if length >= 16 && has(LETTER) {

@@ -29,13 +29,7 @@ type Kind = (
 );
 
 const KINDS: &[Kind] = &[
-    (
-        "e-mail",
-        &["EMAIL_ADDRESS"],
-        &["value.email", "value.email_encoded"],
-        0.99,
-        0.99,
-    ),
+    ("e-mail", &["EMAIL_ADDRESS"], &["value.email"], 0.99, 0.99),
     (
         "ip",
         &["IP_ADDRESS"],

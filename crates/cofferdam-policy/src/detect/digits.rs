@@ -96,7 +96,7 @@ fn row(scan: &mut Scan<'_>, groups: &[Group]) {
     let mut first = 0;
     while first < groups.len() {
         let mut next = first + 1;
-        for last in (first..groups.len().min(first + 6)).rev() {
+        for last in (first..groups.len().min(first + 7)).rev() {
             let Some(mut candidate) = groups
                 .get(first..=last)
                 .and_then(|groups| candidate(scan.bytes(), groups))

@@ -7,7 +7,6 @@ use super::scan::{Scan, at};
 use crate::rules::{KeyContext, RuleId};
 
 const EMAIL: RuleId = RuleId::value("value.email");
-const ENCODED: RuleId = RuleId::value("value.email_encoded");
 const HASH: RuleId = RuleId::value("value.email_hash");
 
 /// Endings after `@` that are files, not domains.
@@ -40,7 +39,7 @@ pub(super) fn encoded(scan: &mut Scan<'_>) {
             let start = from + offset;
             from = start + sign.len();
             if let Some((start, end)) = around(scan.text, start, from) {
-                scan.certain(ENCODED, start, end);
+                scan.certain(EMAIL, start, end);
                 from = end.max(from);
             }
         }

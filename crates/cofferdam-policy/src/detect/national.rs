@@ -205,7 +205,7 @@ const NUMBERS: &[Number] = &[
     },
     Number {
         rule: FR_NIR,
-        shapes: &[113332, 1223332],
+        shapes: &[113332, 1_222_332],
         lengths: &[15],
         words: &[
             "nir",

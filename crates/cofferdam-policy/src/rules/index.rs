@@ -99,10 +99,12 @@ pub(super) fn index() -> &'static Index {
     &INDEX
 }
 
+#[derive(Clone, Copy)]
 struct Hit {
     rule: RuleId,
     phrase: &'static str,
     words: usize,
+    start: usize,
     end: usize,
 }
 
@@ -234,7 +236,29 @@ impl Index {
         value_type: ValueType,
         switches: &RuleSwitches,
     ) -> Option<Hit> {
-        let mut best: Option<(bool, Hit)> = None;
+        let hits = self.hits(words, own_from, value_type, switches);
+        // A longer phrase says more than a secret's word in it: `cookie consent`, `token count`, `api key id`.
+        let contained = |hit: &Hit| {
+            hits.iter().any(|other| {
+                other.words > hit.words && other.start <= hit.start && other.end >= hit.end
+            })
+        };
+        let best = hits
+            .iter()
+            .filter(|hit| !contained(hit))
+            .max_by_key(|hit| (is_secret(hit.rule.rule().category), hit.words, hit.end))?;
+        Some(*best)
+    }
+
+    /// Every phrase that ends in the last name.
+    fn hits(
+        &self,
+        words: &[String],
+        own_from: usize,
+        value_type: ValueType,
+        switches: &RuleSwitches,
+    ) -> Vec<Hit> {
+        let mut hits = Vec::new();
         let mut phrase = String::new();
         for start in 0..words.len() {
             phrase.clear();
@@ -250,28 +274,21 @@ impl Index {
                 let Some((rule, text)) = self.phrase(&phrase) else {
                     continue;
                 };
-                if !switches.is_on(rule)
-                    || !rule.rule().types.holds(value_type)
-                    || is_about(words, start, end, rule)
+                if switches.is_on(rule)
+                    && rule.rule().types.holds(value_type)
+                    && !is_about(words, start, end, rule)
                 {
-                    continue;
-                }
-                let hit = Hit {
-                    rule,
-                    phrase: text,
-                    words: count + 1,
-                    end,
-                };
-                let secret = is_secret(rule.rule().category);
-                let better = best.as_ref().is_none_or(|(was_secret, was)| {
-                    (secret, hit.words, hit.end) > (*was_secret, was.words, was.end)
-                });
-                if better {
-                    best = Some((secret, hit));
+                    hits.push(Hit {
+                        rule,
+                        phrase: text,
+                        words: count + 1,
+                        start,
+                        end,
+                    });
                 }
             }
         }
-        best.map(|(_, hit)| hit)
+        hits
     }
 
     /// A phrase as it is, or in the plural.

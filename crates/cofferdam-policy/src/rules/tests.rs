@@ -80,6 +80,8 @@ fn spellings_of_a_key_mean_the_same() {
         ("$current_url?access_token", "secret"),
         ("$current_url#access_token", "secret"),
         ("$current_url?gclid", "user.unique_id.pseudonymous"),
+        ("cookie_consent", "user.privacy_preferences"),
+        ("api_key_id", "user.unique_id.pseudonymous"),
         ("distinct_id", "user.unique_id"),
         ("$initial_utm_campaign", "user.behavior"),
     ] {

@@ -22,11 +22,6 @@ pub(super) const RULES: &[Rule] = &[
     // Contact.
     detector("value.email", "user.contact.email", "an e-mail address"),
     detector(
-        "value.email_encoded",
-        "user.contact.email",
-        "an e-mail address with a percent-encoded or HTML-escaped @",
-    ),
-    detector(
         "value.email_hash",
         "user.contact.email",
         "an unkeyed MD5, SHA-1 or SHA-256 hash under a key that names an e-mail address",
