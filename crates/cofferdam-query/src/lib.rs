@@ -4,11 +4,21 @@
 //! Invariant: an answer is computed from one version of the store, counts canonical persons, and names that version, so that
 //! another engine can recompute it (P7).
 
+mod buckets;
 mod error;
+mod filter;
+mod kernel;
+mod people;
+mod plan;
 mod request;
+mod segmentation;
+
+#[cfg(test)]
+mod tests;
 
 pub use error::{QueryError, QueryLimits};
 pub use request::{
     EventSelection, Filter, FilterOp, Measure, Operand, Segmentation, SegmentationRequest, Series,
     Unit,
 };
+pub use segmentation::segmentation;

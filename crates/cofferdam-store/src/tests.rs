@@ -2,4 +2,7 @@
 
 mod basics;
 mod duck;
+mod faults;
+mod life;
+mod size;
 mod support;
