@@ -3,6 +3,8 @@
 //! Made by `Policy::admit` and `admit_update`, or by decoding an entry that was encoded from such; read by minimize.
 //! Invariant: a record holds the shape of every field, but a value only where some recipient may have it (P1).
 
+mod body;
+
 use crate::{PolicyId, Signals};
 use cofferdam_model::{
     Category, OrganizationNumber, PersonNumber, ProjectName, Provenance, Refusal, TimestampMs,
@@ -10,45 +12,33 @@ use cofferdam_model::{
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
+pub(crate) use body::{Blob, Body, EXTRA, Field, Kept, NAME_FIELD, Node, Sort, TimeNote};
+
 /// Proof that policy looked at every field of a `T` and dropped what nobody may have.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Admitted<T> {
     pub(crate) inner: T,
 }
 
 /// An admitted event; opaque, read through [`Record`].
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Event {
     pub(crate) body: Body,
 }
 
 /// An admitted profile or group update; opaque, read through [`Record`].
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Update {
     pub(crate) body: Body,
 }
 
 /// What the journal holds.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub enum Record {
     /// An event.
     Event(Admitted<Event>),
     /// A profile or group update.
     Update(Admitted<Update>),
-}
-
-/// The common part of events and updates.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Body {
-    pub(crate) project: ProjectName,
-    pub(crate) person: PersonNumber,
-    pub(crate) organization: Option<OrganizationNumber>,
-    pub(crate) time: TimestampMs,
-    pub(crate) received: TimestampMs,
-    pub(crate) provenance: Provenance,
-    pub(crate) signals: Signals,
-    pub(crate) policy: PolicyId,
-    pub(crate) insert_key: [u8; 16],
 }
 
 /// The JSON type of a field's value.
@@ -159,15 +149,32 @@ impl Record {
     }
 
     /// Every field, withheld ones included, in the order sent; never a value.
+    /// The event's name and its time, which every event has, are not listed.
     #[must_use]
     pub fn shape(&self) -> Vec<ShapeField> {
-        Vec::new()
+        self.body().shape()
     }
 
     /// What a person should look at.
     #[must_use]
     pub fn findings(&self) -> Vec<Finding> {
-        Vec::new()
+        self.body().findings()
+    }
+
+    /// The event's name, with personal data in it masked; `None` for updates.
+    #[must_use]
+    pub fn event_name(&self) -> Option<&str> {
+        match &self.body().sort {
+            Sort::Event { name } => Some(name),
+            Sort::Update { .. } => None,
+        }
+    }
+
+    /// Whether the time as sent was unusable (absent, before 1971, or more than an hour ahead), so that the time of arrival
+    /// stands in for it.
+    #[must_use]
+    pub fn is_time_replaced(&self) -> bool {
+        self.body().time_note == TimeNote::Unusable
     }
 
     pub(crate) fn body(&self) -> &Body {

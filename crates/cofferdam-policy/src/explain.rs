@@ -2,11 +2,17 @@
 //!
 //! Made by running the very decisions of admit and minimize. Invariant: it holds no value.
 
+mod nobody;
+
+use crate::admitted::{Admitted, Body, Event, Kept, Record};
+use crate::classify::{Basis, Class};
+use crate::minimize::{self, Outcome, Sender};
+use crate::rules::Evidence;
+use crate::{IntakeContext, Policy, PolicyId, SendContext, ValueType};
 use cofferdam_model::{Category, Form, Refusal, VendorId};
+use nobody::Nobody;
 use serde::Serialize;
 use std::sync::Arc;
-
-use crate::{PolicyId, ValueType};
 
 /// What happens to an event, and why.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -72,4 +78,157 @@ pub struct Classification {
     pub rule: Arc<str>,
     /// What the rule saw.
     pub evidence: Arc<str>,
+}
+
+impl Explanation {
+    /// Why the whole event is refused.
+    pub(crate) fn refused(policy: PolicyId, refusal: Refusal) -> Self {
+        Self {
+            policy,
+            refused: Some(refusal),
+            vendors: Vec::new(),
+            fields: Vec::new(),
+        }
+    }
+}
+
+/// Explains an admitted event: home and every vendor decide on it as they would, with tokens and seals that mean nothing.
+pub(crate) fn explain(
+    policy: &Policy,
+    context: &IntakeContext<'_>,
+    admitted: Admitted<Event>,
+) -> Explanation {
+    let record = Record::Event(admitted);
+    let body = record.body();
+    let day = context.received.day();
+    let mut home = Vec::new();
+    let at_home = minimize::home(
+        policy.tables(),
+        policy.id(),
+        &record,
+        &Nobody,
+        Some(&mut home),
+    );
+    let at_home = fates(body, at_home.err(), home);
+    let send = SendContext {
+        epoch: 0,
+        today: day,
+        consent: crate::ConsentState::default(),
+        admitted_under: policy,
+    };
+    let mut vendors = Vec::new();
+    let mut columns = Vec::new();
+    for vendor in &policy.tables().vendors {
+        let mut trace = Vec::new();
+        let sender = Sender {
+            tables: policy.tables(),
+            policy: policy.id(),
+            now: vendor,
+            then: vendor,
+            context: &send,
+            sealer: &Nobody,
+            pseudonyms: &Nobody,
+        };
+        let refused = minimize::vendor(&sender, &record, Some(&mut trace)).err();
+        columns.push((vendor.source.id.clone(), fates(body, refused, trace)));
+        vendors.push(VendorOutcome {
+            vendor: vendor.source.id.clone(),
+            refused,
+            observed: vendor.is_observed(day),
+        });
+    }
+    let fields = body
+        .fields
+        .iter()
+        .enumerate()
+        .filter(|(_, field)| field.kept != Kept::Inside)
+        .filter_map(|(number, field)| {
+            let (info, class) = (body.path(field)?, body.class(field)?);
+            let home = *at_home.get(number)?;
+            let vendors: Vec<(VendorId, FieldOutcome)> = columns
+                .iter()
+                .filter_map(|(id, column)| Some((id.clone(), *column.get(number)?)))
+                .collect();
+            Some(FieldExplanation {
+                path: Arc::clone(&info.path),
+                value_type: field.node.value_type(),
+                category: class.category,
+                rule: class.rule.to_arc(),
+                evidence: evidence(class),
+                because: because(class, home, &vendors),
+                home,
+                vendors,
+            })
+        })
+        .collect();
+    Explanation {
+        policy: policy.id(),
+        refused: None,
+        vendors,
+        fields,
+    }
+}
+
+/// One outcome per field.
+fn fates(body: &Body, refused: Option<Refusal>, trace: Vec<Outcome>) -> Vec<FieldOutcome> {
+    let default = refused.unwrap_or(Refusal::Withheld);
+    let mut fates: Vec<FieldOutcome> = body
+        .fields
+        .iter()
+        .map(|field| match field.kept {
+            Kept::Withheld(refusal) if refused.is_none() => FieldOutcome::Refused(refusal),
+            _ => FieldOutcome::Refused(default),
+        })
+        .collect();
+    if refused.is_none() {
+        for (number, outcome) in trace {
+            if let Some(fate) = fates.get_mut(number) {
+                *fate = match outcome {
+                    Ok(form) => FieldOutcome::Form(form),
+                    Err(refusal) => FieldOutcome::Refused(refusal),
+                };
+            }
+        }
+    }
+    fates
+}
+
+/// What the rule saw, in words.
+pub(crate) fn evidence(class: &Class) -> Arc<str> {
+    match class.basis {
+        Basis::Path(Evidence::FieldsToml) => Arc::from("named in fields.toml"),
+        Basis::Path(Evidence::KeyToken(words)) => Arc::from(format!("the key says `{words}`")),
+        Basis::Path(Evidence::Parent(words)) => Arc::from(format!("it stands in `{words}`")),
+        Basis::Path(Evidence::Detector) | Basis::Detected => Arc::from("found in the value"),
+        Basis::Path(Evidence::Builtin) if class.rule.as_str() == "none" => {
+            Arc::from("no rule knows the key")
+        }
+        Basis::Path(Evidence::Builtin) => Arc::from("a property that the SDK or vendor defines"),
+        Basis::Organization => Arc::from("the project's organization_key"),
+        Basis::Words => Arc::from("no rule knows the key, and the value has several words"),
+        Basis::Derived => Arc::from("made from the connection"),
+    }
+}
+
+/// One sentence for a human.
+fn because(class: &Class, home: FieldOutcome, vendors: &[(VendorId, FieldOutcome)]) -> String {
+    let mut text = format!("It is `{}` ({}); home ", class.category, evidence(class));
+    say(&mut text, home);
+    for (vendor, outcome) in vendors {
+        text.push_str(&format!("; {vendor} "));
+        say(&mut text, *outcome);
+    }
+    text.push('.');
+    text
+}
+
+fn say(text: &mut String, outcome: FieldOutcome) {
+    match outcome {
+        FieldOutcome::Form(Form::Clear) => text.push_str("gets it as sent"),
+        FieldOutcome::Form(Form::Sealed) => text.push_str("keeps it sealed"),
+        FieldOutcome::Form(form) => text.push_str(&format!("gets its {}", form.as_str())),
+        FieldOutcome::Refused(refusal) => {
+            text.push_str(&format!("does not get it, because {}", refusal.because()));
+        }
+    }
 }

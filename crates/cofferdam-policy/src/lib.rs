@@ -4,17 +4,24 @@
 //! Invariant: no clock, no IO, no randomness; every field gets a decision; what is not declared is withheld (P1).
 
 pub mod address;
+mod admit;
 mod admitted;
+mod classify;
 pub mod coarse;
+mod compile;
 mod context;
 pub mod detect;
 mod error;
 mod explain;
+mod forms;
+mod minimize;
 mod minimized;
+mod paths;
 mod policy;
 pub mod record;
 pub mod rules;
 mod source;
+mod values;
 
 pub use admitted::{Admitted, Event, Finding, Record, ShapeField, Update, ValueType};
 pub use context::{ConsentState, IntakeContext, ResolvedIdentity, SendContext, Signals};

@@ -3,21 +3,29 @@
 //! Compiled once from a `PolicySource`; used by intake, the store's consumer and every vendor's worker.
 //! Invariant: pure; what the source does not declare is withheld; a policy that does not compile refuses everything.
 
+use crate::admit;
+use crate::classify::Carrier;
+use crate::compile::{self, Tables};
+use crate::explain;
+use crate::minimize::{self, Sender};
+use crate::paths::{PathInfo, TEXT};
+use crate::rules::RuleSwitches;
 use crate::{
     Admitted, Classification, Event, Explanation, Home, IntakeContext, Minimized, PolicyId,
     PolicyProblem, PolicySource, Record, ResolvedIdentity, SendContext, Update, Vendor,
     VendorSource,
 };
 use cofferdam_model::{
-    Category, IncomingEvent, IncomingUpdate, Pseudonyms, Refusal, Sealer, VendorId,
+    IncomingEvent, IncomingUpdate, PersonNumber, ProjectName, Pseudonyms, Refusal, Sealer, VendorId,
 };
-use std::sync::Arc;
 
 /// A compiled policy.
 #[derive(Debug)]
 pub struct Policy {
     id: PolicyId,
     source: PolicySource,
+    tables: Tables,
+    is_broken: bool,
 }
 
 impl Policy {
@@ -26,15 +34,39 @@ impl Policy {
     /// # Errors
     /// Every problem that there is, not only the first.
     pub fn compile(id: PolicyId, source: PolicySource) -> Result<Self, Vec<PolicyProblem>> {
-        Ok(Self { id, source })
+        Self::compile_with(id, source, &RuleSwitches::ALL_ON)
+    }
+
+    /// Compiles a policy with some rules switched off: for tests that show what each rule is for.
+    ///
+    /// # Errors
+    /// As [`Policy::compile`].
+    pub fn compile_with(
+        id: PolicyId,
+        source: PolicySource,
+        switches: &RuleSwitches,
+    ) -> Result<Self, Vec<PolicyProblem>> {
+        let problems = compile::problems(&source);
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        Ok(Self {
+            id,
+            tables: Tables::new(&source, switches),
+            source,
+            is_broken: false,
+        })
     }
 
     /// The policy in place of one that does not parse: it refuses everything.
     #[must_use]
     pub fn refuse_all(id: PolicyId) -> Self {
+        let source = PolicySource::default();
         Self {
             id,
-            source: PolicySource::default(),
+            tables: Tables::new(&source, &RuleSwitches::ALL_ON),
+            source,
+            is_broken: true,
         }
     }
 
@@ -56,6 +88,10 @@ impl Policy {
         self.source.vendors.iter().find(|vendor| vendor.id == *id)
     }
 
+    pub(crate) fn tables(&self) -> &Tables {
+        &self.tables
+    }
+
     /// Decides on an event at the door.
     ///
     /// # Errors
@@ -66,8 +102,8 @@ impl Policy {
         event: &IncomingEvent<'_>,
         identity: &ResolvedIdentity<'_>,
     ) -> Result<Admitted<Event>, Refusal> {
-        let _ = (context, event, identity);
-        Err(Refusal::PolicyBroken)
+        self.unbroken()?;
+        admit::event(&self.tables, self.id, context, event, identity)
     }
 
     /// Decides on a profile or group update at the door.
@@ -80,8 +116,8 @@ impl Policy {
         update: &IncomingUpdate<'_>,
         identity: &ResolvedIdentity<'_>,
     ) -> Result<Admitted<Update>, Refusal> {
-        let _ = (context, update, identity);
-        Err(Refusal::PolicyBroken)
+        self.unbroken()?;
+        admit::update(&self.tables, self.id, context, update, identity)
     }
 
     /// What home keeps of a record.
@@ -93,14 +129,15 @@ impl Policy {
         record: &Record,
         sealer: &dyn Sealer,
     ) -> Result<Minimized<Home>, Refusal> {
-        let _ = (record, sealer);
-        Err(Refusal::PolicyBroken)
+        self.unbroken()?;
+        minimize::home(&self.tables, self.id, record, sealer, None)
     }
 
     /// What a vendor may have of a record: what the policy at intake and this one both permit.
     ///
     /// # Errors
-    /// The reason why the vendor gets nothing.
+    /// The reason why the vendor gets nothing. [`Refusal::PolicyBroken`] also where `admitted_under` is not the policy of the
+    /// record; [`Refusal::NotKept`] where that policy gave the vendor nothing.
     pub fn minimize_vendor(
         &self,
         vendor: &VendorId,
@@ -109,35 +146,70 @@ impl Policy {
         sealer: &dyn Sealer,
         pseudonyms: &dyn Pseudonyms,
     ) -> Result<Minimized<Vendor>, Refusal> {
-        let _ = (vendor, record, context, sealer, pseudonyms);
-        Err(Refusal::PolicyBroken)
+        self.unbroken()?;
+        context.admitted_under.unbroken()?;
+        if context.admitted_under.id != record.policy() {
+            return Err(Refusal::PolicyBroken);
+        }
+        let table = |tables: &'_ Tables| {
+            tables
+                .vendors
+                .iter()
+                .position(|known| known.source.id == *vendor)
+        };
+        let now = table(&self.tables).and_then(|at| self.tables.vendors.get(at));
+        let tables = &context.admitted_under.tables;
+        let then = table(tables).and_then(|at| tables.vendors.get(at));
+        let sender = Sender {
+            tables: &self.tables,
+            policy: self.id,
+            now: now.ok_or(Refusal::OtherProject)?,
+            then: then.ok_or(Refusal::NotKept)?,
+            context,
+            sealer,
+            pseudonyms,
+        };
+        minimize::vendor(&sender, record, None)
     }
 
     /// What would happen to an event, and why, for every field and recipient.
     #[must_use]
     pub fn explain(&self, context: &IntakeContext<'_>, event: &IncomingEvent<'_>) -> Explanation {
-        let _ = (context, event);
-        Explanation {
-            policy: self.id,
-            refused: Some(Refusal::PolicyBroken),
-            vendors: Vec::new(),
-            fields: Vec::new(),
+        let identity = ResolvedIdentity {
+            person: PersonNumber(0),
+            organization: None,
+            insert_key: [0; 16],
+            insert_id: event.insert_id.as_deref().unwrap_or("none"),
+        };
+        match self.admit(context, event, &identity) {
+            Ok(admitted) => explain::explain(self, context, admitted),
+            Err(refusal) => Explanation::refused(self.id, refusal),
         }
     }
 
-    /// What a field is, by its path (with prefix) alone.
+    /// What a field of a project is, by its path (with prefix) alone, where its value is text. `None`: no such project.
     #[must_use]
-    pub fn classify(&self, path: &str) -> Classification {
-        let category = self
-            .source
-            .fields
-            .get(path)
-            .copied()
-            .unwrap_or(Category::of("unclassified"));
-        Classification {
-            category,
-            rule: Arc::from("none"),
-            evidence: Arc::from(""),
+    pub fn classify(&self, project: &ProjectName, path: &str) -> Option<Classification> {
+        let project = self
+            .tables
+            .projects
+            .iter()
+            .find(|table| table.source.name == *project)?;
+        let (carrier, key) = Carrier::split(path);
+        let info = PathInfo::new(&project.classifier, carrier, key);
+        let class = info.class(TEXT);
+        Some(Classification {
+            category: class.category,
+            rule: class.rule.to_arc(),
+            evidence: explain::evidence(class),
+        })
+    }
+
+    fn unbroken(&self) -> Result<(), Refusal> {
+        if self.is_broken {
+            Err(Refusal::PolicyBroken)
+        } else {
+            Ok(())
         }
     }
 }

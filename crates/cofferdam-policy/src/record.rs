@@ -1,13 +1,25 @@
 //! Records as bytes: one self-contained entry per intake request, as the journal holds it.
 //!
-//! Encoded from admitted records only; decoded by every consumer of the journal.
+//! Encoded from admitted records only; decoded by every consumer of the journal. Each name (path, class, event, project,
+//! refusal) is written where it is first used and is a small number from then on; so is the layout of a record's fields. A
+//! value equal to the one that the same field had before in the entry is not written again.
 //! Invariant: identifying values leave memory only inside the record's sealed part; decoding never panics.
 
-use crate::{Record, RecordError};
-use cofferdam_model::{Definition, Sealer};
+mod decode;
+mod encode;
+mod kinds;
+
+use crate::Record;
+use cofferdam_model::{Definition, ProjectName};
+
+pub use decode::decode;
+pub use encode::encode;
+
+/// The newest format that this version reads, and the one that it writes.
+pub const VERSION: u8 = 1;
 
 /// What an entry holds.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Entry {
     /// What the records depend on and what may not be durable yet.
     pub definitions: Vec<Definition>,
@@ -15,31 +27,27 @@ pub struct Entry {
     pub records: Vec<Record>,
 }
 
-/// Appends an entry to `out`.
-///
-/// # Errors
-/// [`RecordError::Seal`] where a person's key is missing: take that record out and encode again. `out` is as before then.
-pub fn encode(
-    definitions: &[Definition],
-    records: &[Record],
-    sealer: &dyn Sealer,
-    out: &mut Vec<u8>,
-) -> Result<(), RecordError> {
-    let _ = (definitions, records, sealer, out);
-    Err(RecordError::Damaged {
-        offset: 0,
-        what: "not built yet",
-    })
-}
+/// Bits 4 and 5 of a field's head; 0: the value is with the record. The value is the next in the sealed part.
+const KEPT_SEALED: u8 = 1;
+/// There is none; the refusal is in the layout.
+const KEPT_WITHHELD: u8 = 2;
+/// Bit of the field's head: home may have it.
+const HOME: u8 = 0x40;
+/// Bit of the field's head: it is made of the fields that follow.
+const INSIDE: u8 = 0x80;
 
-/// Reads an entry.
-///
-/// # Errors
-/// [`RecordError::UnknownVersion`], [`RecordError::Damaged`].
-pub fn decode(bytes: &[u8]) -> Result<Entry, RecordError> {
-    let _ = bytes;
-    Err(RecordError::Damaged {
-        offset: 0,
-        what: "not built yet",
-    })
+const FLAG_UPDATE: u8 = 1;
+const FLAG_VERIFIED: u8 = 2;
+const FLAG_ORGANIZATION: u8 = 4;
+const FLAG_TIME: u8 = 8;
+const FLAG_TIME_UNUSABLE: u8 = 16;
+
+/// What a record's sealed part is bound to: format, project, place in the entry and deduplication key.
+pub(crate) fn context(project: &ProjectName, position: u32, insert_key: [u8; 16]) -> Vec<u8> {
+    let mut context = b"cofferdam record 1\0".to_vec();
+    context.extend_from_slice(project.as_str().as_bytes());
+    context.push(0);
+    context.extend_from_slice(&position.to_le_bytes());
+    context.extend_from_slice(&insert_key);
+    context
 }

@@ -1,0 +1,220 @@
+//! Text: ids, URLs, JSON and base64 in strings, and what detectors find in the rest.
+//!
+//! Part of the walk. Invariant: a value in which personal data was found never keeps an innocent category, unless its
+//! category is declared free text, and then the findings in it are masked.
+
+use super::walk::{View, Walker, related};
+use crate::address;
+use crate::admitted::Node;
+use crate::classify::UNCLASSIFIED;
+use crate::detect::{self, Detections};
+use crate::paths::{TEXT, WORDY};
+use crate::rules::{self, FieldKind};
+use crate::values::is_uuid;
+use base64::Engine as _;
+use base64::alphabet;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use cofferdam_model::{Category, Value};
+use std::borrow::Cow;
+
+/// Longest text that still counts as one short word, bytes.
+const WORD_BYTES_MAX: usize = 64;
+/// Shortest base64 that can hold a JSON object worth a look, bytes.
+const BASE64_BYTES_MIN: usize = 16;
+
+const LENIENT: GeneralPurposeConfig =
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
+const STANDARD: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, LENIENT);
+const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, LENIENT);
+
+impl Walker<'_> {
+    pub(super) fn text(&mut self, at: &mut String, text: &str, depth: usize) {
+        let path = self.path(at);
+        let view = self.view(path, TEXT);
+        if rules::is_secret(view.category) || matches!(view.kind, FieldKind::Id(_)) {
+            return self.plain_text(path, view, Node::Text, text);
+        }
+        if (view.kind == FieldKind::Url || has_scheme(text))
+            && let Some(parts) = address::split_url(text)
+        {
+            return self.url(at, path, text, &parts);
+        }
+        if depth < super::walk::STRING_DEPTH_MAX
+            && let Some((node, inside)) = nested(text)
+        {
+            let open = self.open(at, node);
+            self.value(at, &inside, depth + 1);
+            return self.close(open);
+        }
+        let node = if view.kind == FieldKind::Url {
+            Node::UrlText
+        } else {
+            Node::Text
+        };
+        self.plain_text(path, view, node, text);
+    }
+
+    /// A text that is looked at as a whole.
+    pub(super) fn plain_text(&mut self, path: u32, view: View, node: Node, text: &str) {
+        let value = Value::Text(Cow::Borrowed(text));
+        if rules::is_secret(view.category) {
+            return self.leaf(path, TEXT, node, &value);
+        }
+        if matches!(view.kind, FieldKind::Id(_)) {
+            // An id keeps its category whatever it looks like: a finding at most.
+            if !is_uuid(text.as_bytes()) {
+                let found = self.inspect(view, text);
+                if let Some(worst) = found
+                    .worst()
+                    .filter(|worst| !related(worst.category, view.category))
+                {
+                    let class = self.detected_class(worst);
+                    self.note(class);
+                }
+            }
+            return self.leaf(path, TEXT, node, &value);
+        }
+        let found = self.inspect(view, text);
+        if !found.is_empty() {
+            return self.with_findings(path, view, node, text, &found);
+        }
+        let class = self.class_of_words(view, text);
+        self.leaf(path, class, node, &value);
+    }
+
+    /// What nothing knows is content, unless it is one short word.
+    pub(super) fn class_of_words(&self, view: View, text: &str) -> u16 {
+        if view.category == UNCLASSIFIED && !is_short_word(text) {
+            WORDY
+        } else {
+            TEXT
+        }
+    }
+
+    fn with_findings(&mut self, path: u32, view: View, node: Node, text: &str, found: &Detections) {
+        let whole = Value::Text(Cow::Borrowed(text));
+        let worst = found
+            .iter()
+            .filter(|one| !related(one.category, view.category))
+            .max_by_key(|one| {
+                let category = one.category;
+                (
+                    rules::is_secret(category),
+                    category.sensitivity(),
+                    category.is_protected(),
+                )
+            });
+        let Some(worst) = worst else {
+            return self.leaf(path, TEXT, node, &whole);
+        };
+        let class = self.detected_class(worst);
+        self.note(class);
+        if !rules::is_secret(worst.category) && self.is_free_text(view) {
+            let masked = mask(text, found, view.category);
+            self.leaf(path, TEXT, node, &Value::Text(Cow::Owned(masked)));
+        } else {
+            self.leaf(path, class, node, &whole);
+        }
+    }
+
+    pub(super) fn inspect(&self, view: View, text: &str) -> Detections {
+        detect::inspect(text, view.context, &self.project.classifier.switches)
+    }
+}
+
+/// The text with every finding of an unrelated category replaced by the category's last word in brackets.
+fn mask(text: &str, found: &Detections, category: Category) -> String {
+    let mut spans: Vec<(usize, usize, Category)> = found
+        .iter()
+        .filter(|one| !related(one.category, category))
+        .map(|one| (one.start, one.end, one.category))
+        .collect();
+    spans.sort_unstable();
+    let mut masked = String::with_capacity(text.len());
+    let mut from = 0;
+    for (start, end, category) in spans {
+        if start >= from {
+            masked.push_str(text.get(from..start).unwrap_or(""));
+            let key = category.key();
+            let word = key.rsplit_once('.').map_or(key, |(_, word)| word);
+            masked.extend(["[", word, "]"]);
+        }
+        from = from.max(end);
+    }
+    masked.push_str(text.get(from..).unwrap_or(""));
+    masked
+}
+
+/// Whether a text begins with a scheme and an authority.
+fn has_scheme(text: &str) -> bool {
+    text.as_bytes()
+        .iter()
+        .take(16)
+        .position(|byte| *byte == b':')
+        .is_some_and(|at| text.get(at..).is_some_and(|rest| rest.starts_with("://")))
+}
+
+/// One word, and a short one: what home may keep of a field that nothing knows.
+fn is_short_word(text: &str) -> bool {
+    text.len() <= WORD_BYTES_MAX
+        && if text.is_ascii() {
+            !text
+                .bytes()
+                .any(|byte| byte.is_ascii_whitespace() || byte == b'+' || byte == b'%')
+        } else {
+            !text.contains(char::is_whitespace)
+        }
+}
+
+/// The JSON object or array in a string, perhaps in base64.
+fn nested(text: &str) -> Option<(Node, Value<'static>)> {
+    match text.as_bytes() {
+        [b'{', .., b'}'] | [b'[', .., b']'] => Some((Node::Json, json(text.as_bytes())?)),
+        // What `{` and `[` begin with in base64.
+        [b'e' | b'W', ..] if text.len() >= BASE64_BYTES_MIN && is_base64(text) => {
+            let decoded = STANDARD
+                .decode(text)
+                .or_else(|_| URL_SAFE.decode(text))
+                .ok()?;
+            Some((Node::Base64, json(&decoded)?))
+        }
+        _ => None,
+    }
+}
+
+fn is_base64(text: &str) -> bool {
+    text.bytes().all(|byte| {
+        byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_' | b'=')
+    })
+}
+
+fn json(bytes: &[u8]) -> Option<Value<'static>> {
+    match serde_json::from_slice(bytes).ok()? {
+        value @ (serde_json::Value::Array(_) | serde_json::Value::Object(_)) => {
+            Some(from_json(value))
+        }
+        _ => None,
+    }
+}
+
+fn from_json(value: serde_json::Value) -> Value<'static> {
+    match value {
+        serde_json::Value::Null => Value::Null,
+        serde_json::Value::Bool(bool) => Value::Bool(bool),
+        serde_json::Value::Number(number) => match number.as_i64() {
+            Some(number) => Value::Int(number),
+            None => number
+                .as_f64()
+                .filter(|number| number.is_finite())
+                .map_or(Value::Null, Value::Float),
+        },
+        serde_json::Value::String(text) => Value::Text(Cow::Owned(text)),
+        serde_json::Value::Array(items) => Value::List(items.into_iter().map(from_json).collect()),
+        serde_json::Value::Object(members) => Value::Object(
+            members
+                .into_iter()
+                .map(|(key, value)| (Cow::Owned(key), from_json(value)))
+                .collect(),
+        ),
+    }
+}

@@ -1,0 +1,167 @@
+//! Puts objects, arrays, JSON strings and URLs together again from the parts that the recipient may have.
+//!
+//! Shared by home and vendors; the recipient decides on each leaf. Invariant: nothing is in the result that a leaf decision
+//! did not give; a container of which nothing is left is left out.
+
+use crate::admitted::{Body, Kept, Node};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use cofferdam_model::{Form, Value};
+use std::borrow::Cow;
+
+/// A recipient's decisions.
+pub(super) trait Recipient {
+    /// The value of a leaf in the form that the recipient may have, and that form; `None` where it does not go.
+    fn leaf(&mut self, number: usize) -> Option<(Value<'static>, Form)>;
+
+    /// A part of a URL of which the recipient gets less than the whole base.
+    fn drop_part(&mut self, number: usize);
+}
+
+/// The value that begins at a field, and the number of the field after it.
+pub(super) fn value(
+    body: &Body,
+    number: usize,
+    end: usize,
+    recipient: &mut dyn Recipient,
+) -> (Option<Value<'static>>, usize) {
+    let Some(field) = body.fields.get(number).filter(|_| number < end) else {
+        return (None, end);
+    };
+    if field.kept != Kept::Inside {
+        return (recipient.leaf(number).map(|(value, _)| value), number + 1);
+    }
+    let after = (number + 1 + field.len as usize).min(end);
+    let whole = match field.node {
+        Node::Object => object(body, number, after, recipient),
+        Node::List => list(body, number, after, recipient),
+        Node::Url => url(body, number, after, recipient),
+        node => value(body, number + 1, after, recipient)
+            .0
+            .and_then(|inside| {
+                let json = serde_json::to_string(&inside).ok()?;
+                let text = if node == Node::Base64 {
+                    STANDARD.encode(json)
+                } else {
+                    json
+                };
+                Some(Value::Text(Cow::Owned(text)))
+            }),
+    };
+    (whole, after)
+}
+
+fn object(
+    body: &Body,
+    number: usize,
+    end: usize,
+    recipient: &mut dyn Recipient,
+) -> Option<Value<'static>> {
+    let mut members = Vec::new();
+    let mut next = number + 1;
+    while next < end {
+        let key = key(body, number, next).map(|key| Cow::Owned(key.to_owned()));
+        let (member, after) = value(body, next, end, recipient);
+        if let (Some(key), Some(member)) = (key, member) {
+            members.push((key, member));
+        }
+        next = after;
+    }
+    (!members.is_empty()).then_some(Value::Object(members))
+}
+
+fn list(
+    body: &Body,
+    number: usize,
+    end: usize,
+    recipient: &mut dyn Recipient,
+) -> Option<Value<'static>> {
+    let mut items = Vec::new();
+    let mut next = number + 1;
+    while next < end {
+        let (item, after) = value(body, next, end, recipient);
+        items.extend(item);
+        next = after;
+    }
+    (!items.is_empty()).then_some(Value::List(items))
+}
+
+/// The name of a part: what its path has beyond the whole's path and the mark between them. Where masking of a name has
+/// changed the path, the whole path stands for it.
+fn key(body: &Body, whole: usize, part: usize) -> Option<&str> {
+    let whole = body.fields.get(whole).and_then(|field| body.path(field))?;
+    let part = body.fields.get(part).and_then(|field| body.path(field))?;
+    part.path
+        .strip_prefix(&*whole.path)
+        .and_then(|rest| rest.get(1..))
+        .or(Some(&part.name))
+}
+
+/// The base, then the parts that may go, where the base goes whole.
+fn url(
+    body: &Body,
+    number: usize,
+    end: usize,
+    recipient: &mut dyn Recipient,
+) -> Option<Value<'static>> {
+    let base = recipient.leaf(number + 1);
+    let whole = body.fields.get(number).and_then(|field| body.path(field))?;
+    let is_clear = matches!(&base, Some((_, Form::Clear)));
+    let mut text = match &base {
+        Some((Value::Text(base), Form::Clear)) => base.to_string(),
+        _ => String::new(),
+    };
+    let (mut query, mut fragment) = (false, false);
+    for part in number + 2..end {
+        let path = body.fields.get(part).and_then(|field| body.path(field));
+        let rest = path
+            .and_then(|path| path.path.get(whole.path.len()..))
+            .unwrap_or("");
+        if !is_clear {
+            recipient.drop_part(part);
+            continue;
+        }
+        let Some((Value::Text(value), Form::Clear | Form::Token)) = recipient.leaf(part) else {
+            continue;
+        };
+        match rest.split_at_checked(1) {
+            Some(("?", key)) => {
+                pair(&mut text, if query { "&" } else { "?" }, key, &value);
+                query = true;
+            }
+            Some(("#", "")) => {
+                text.push('#');
+                text.push_str(&value);
+                fragment = true;
+            }
+            Some(("#", key)) => {
+                let mark = match (fragment, text.ends_with(['/', '!']) || text.contains('#')) {
+                    (false, _) => "#",
+                    (true, _)
+                        if text
+                            .rsplit('#')
+                            .next()
+                            .is_some_and(|rest| rest.contains('=')) =>
+                    {
+                        "&"
+                    }
+                    (true, _) => "?",
+                };
+                pair(&mut text, mark, key, &value);
+                fragment = true;
+            }
+            _ => {}
+        }
+    }
+    match base? {
+        (Value::Text(_), Form::Clear) => Some(Value::Text(Cow::Owned(text))),
+        (value, _) => Some(value),
+    }
+}
+
+fn pair(text: &mut String, mark: &str, key: &str, value: &str) {
+    text.extend([mark, key]);
+    if !value.is_empty() {
+        text.extend(["=", value]);
+    }
+}

@@ -1,0 +1,122 @@
+//! Tokens in the shapes that the dialect asks for.
+//!
+//! Used for every value that goes to a vendor as `token`. The shape depends on the value alone, so that one id has one token
+//! wherever it stands. Invariant: a token is never an id that vendors refuse, and never fits another vendor's.
+
+use crate::rules::FieldKind;
+use crate::values::{DEVICE_PREFIX, is_uuid, push_hex, uuid_text};
+use cofferdam_model::{IdKind, Pseudonyms, Refusal, TokenDomain, Value};
+use std::borrow::Cow;
+
+/// Ids that name nobody: every client that fails to know its id sends one of these.
+const NOBODY: &[&str] = &[
+    "anon",
+    "anonymous",
+    "nil",
+    "none",
+    "null",
+    "n/a",
+    "na",
+    "undefined",
+    "unknown",
+    "<nil>",
+    "0",
+    "-1",
+    "true",
+    "false",
+    "[]",
+    "{}",
+    "00000000-0000-0000-0000-000000000000",
+];
+
+/// A value as a vendor's token.
+pub(super) fn of_value(
+    pseudonyms: &dyn Pseudonyms,
+    domain: &TokenDomain,
+    kind: FieldKind,
+    value: &Value<'_>,
+) -> Result<String, Refusal> {
+    let text: Cow<'_, str> = match value {
+        Value::Text(text) => Cow::Borrowed(text),
+        Value::Int(number) => Cow::Owned(number.to_string()),
+        Value::Float(number) => Cow::Owned(number.to_string()),
+        _ => return Err(Refusal::FormNotApplicable),
+    };
+    match kind {
+        FieldKind::Id(IdKind::Person | IdKind::Device) => person(pseudonyms, domain, &text),
+        FieldKind::Id(IdKind::Event) => Ok(event(pseudonyms, domain, &text)),
+        FieldKind::Id(_) if text.is_empty() || is_nobody(&text) => Err(Refusal::RefusedId),
+        FieldKind::Id(kind) => Ok(hex(&pseudonyms.token(domain, kind, &text))),
+        _ => Ok(hex(&pseudonyms.token(
+            domain,
+            IdKind::Other,
+            &normal(&text),
+        ))),
+    }
+}
+
+/// A person's or device's id: `$device:` stays, what looked like a UUID looks like one again, all else is 32 hex digits.
+pub(super) fn person(
+    pseudonyms: &dyn Pseudonyms,
+    domain: &TokenDomain,
+    id: &str,
+) -> Result<String, Refusal> {
+    let (prefix, bare) = match id.strip_prefix(DEVICE_PREFIX) {
+        Some(bare) => (DEVICE_PREFIX, bare),
+        None => ("", id),
+    };
+    if bare.is_empty() || is_nobody(bare) {
+        return Err(Refusal::RefusedId);
+    }
+    let token = pseudonyms.token(domain, IdKind::Person, bare);
+    if is_uuid(bare.as_bytes()) {
+        return Ok(uuid_v4(&token, prefix));
+    }
+    let mut text = String::with_capacity(prefix.len() + 32);
+    text.push_str(prefix);
+    push_hex(&mut text, half(&token));
+    Ok(text)
+}
+
+/// An event's id: 32 hex digits, within what vendors accept (36 of letters, digits and `-`).
+pub(super) fn event(pseudonyms: &dyn Pseudonyms, domain: &TokenDomain, id: &str) -> String {
+    hex(&pseudonyms.token(domain, IdKind::Event, id))
+}
+
+/// Whether an id names nobody.
+pub(super) fn is_nobody(id: &str) -> bool {
+    id.len() <= 36 && NOBODY.iter().any(|nobody| nobody.eq_ignore_ascii_case(id))
+}
+
+/// The same address in another spelling gets the same token: trimmed, and what follows an `@` in lower case.
+fn normal(text: &str) -> Cow<'_, str> {
+    let trimmed = text.trim();
+    match trimmed.rsplit_once('@') {
+        Some((local, domain)) if domain.bytes().any(|byte| byte.is_ascii_uppercase()) => {
+            Cow::Owned([local, "@", &domain.to_ascii_lowercase()].concat())
+        }
+        _ => Cow::Borrowed(trimmed),
+    }
+}
+
+fn half(token: &[u8; 32]) -> &[u8] {
+    token.first_chunk::<16>().map_or(token, |half| half)
+}
+
+fn hex(token: &[u8; 32]) -> String {
+    let mut text = String::with_capacity(32);
+    push_hex(&mut text, half(token));
+    text
+}
+
+/// Version 4, variant 1, the rest from the token.
+fn uuid_v4(token: &[u8; 32], prefix: &str) -> String {
+    let mut bytes = *token.first_chunk::<16>().unwrap_or(&[0; 16]);
+    if let Some(byte) = bytes.get_mut(6) {
+        *byte = *byte & 0x0F | 0x40;
+    }
+    if let Some(byte) = bytes.get_mut(8) {
+        *byte = *byte & 0x3F | 0x80;
+    }
+    uuid_text(&bytes, prefix)
+}

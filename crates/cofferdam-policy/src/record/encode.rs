@@ -1,0 +1,409 @@
+//! Admitted records to bytes.
+//!
+//! One pass, straight into the caller's buffer; names are looked up by their number in the project's table of paths, so
+//! that nothing is hashed. Invariant: on an error the buffer is as before.
+
+use super::{
+    FLAG_ORGANIZATION, FLAG_TIME, FLAG_TIME_UNUSABLE, FLAG_UPDATE, FLAG_VERIFIED, HOME, INSIDE,
+    KEPT_SEALED, KEPT_WITHHELD, VERSION, context, kinds,
+};
+use crate::admitted::{Blob, Body, EXTRA, Field, Kept, NAME_FIELD, Sort, TimeNote};
+use crate::classify::Class;
+use crate::paths::{Paths, VARIANTS};
+use crate::values::{put_bytes, put_number, put_signed};
+use crate::{Record, RecordError, Signals};
+use cofferdam_model::{Definition, Provenance, Refusal, Sealer};
+use std::sync::Arc;
+
+/// Appends an entry to `out`.
+///
+/// # Errors
+/// [`RecordError::Seal`] where a person's key is missing: take that record out and encode again. `out` is as before then.
+/// [`RecordError::Moved`] where a decoded record stands at another position than when it was read.
+pub fn encode(
+    definitions: &[Definition],
+    records: &[Record],
+    sealer: &dyn Sealer,
+    out: &mut Vec<u8>,
+) -> Result<(), RecordError> {
+    let start = out.len();
+    let result = Encoder::new(records).entry(definitions, records, sealer, out);
+    if result.is_err() {
+        out.truncate(start);
+    }
+    result
+}
+
+/// Names given numbers so far.
+struct Encoder<'r> {
+    received: i64,
+    tables: Vec<TableNames>,
+    /// Where the last value of each field name stands in `out`.
+    last: Vec<(usize, usize)>,
+    /// Field names that are not in a table: path, class.
+    rare: Vec<(&'r str, &'r Class, u32)>,
+    classes: Vec<&'r Class>,
+    texts: Vec<&'r str>,
+    refusals: Vec<Refusal>,
+    sealed: Vec<u8>,
+    /// Layouts written so far, and the one of the record at hand.
+    layouts: Vec<Vec<Slot>>,
+    layout: Vec<Slot>,
+    /// How many field names stand in `out`.
+    written: u32,
+}
+
+/// A field of a layout: its name, its head, and its refusal or the number of fields inside.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Slot {
+    name: u32,
+    head: u8,
+    extra: u32,
+}
+
+/// Numbers of one table's paths, by path number and class; 0: none yet.
+struct TableNames {
+    table: *const Paths,
+    numbers: Vec<u32>,
+}
+
+impl<'r> Encoder<'r> {
+    fn new(records: &'r [Record]) -> Self {
+        Self {
+            received: records.first().map_or(0, |record| record.body().received.0),
+            tables: Vec::with_capacity(1),
+            last: Vec::with_capacity(64),
+            rare: Vec::new(),
+            classes: Vec::with_capacity(16),
+            texts: Vec::with_capacity(8),
+            refusals: Vec::with_capacity(4),
+            sealed: Vec::with_capacity(256),
+            layouts: Vec::with_capacity(4),
+            layout: Vec::with_capacity(40),
+            written: 0,
+        }
+    }
+
+    fn entry(
+        mut self,
+        definitions: &[Definition],
+        records: &'r [Record],
+        sealer: &dyn Sealer,
+        out: &mut Vec<u8>,
+    ) -> Result<(), RecordError> {
+        out.push(VERSION);
+        put_number(out, definitions.len() as u64);
+        for definition in definitions {
+            put_definition(out, definition);
+        }
+        put_number(out, records.len() as u64);
+        put_signed(out, self.received);
+        for (position, record) in records.iter().enumerate() {
+            let body = record.body();
+            self.head(body, out);
+            self.layout(body, out);
+            self.inline_values(body, out);
+            self.found(body, out);
+            self.blob(body, position, sealer, out)?;
+        }
+        Ok(())
+    }
+
+    fn head(&mut self, body: &'r Body, out: &mut Vec<u8>) {
+        let mut flags = 0;
+        for (is_set, flag) in [
+            (matches!(body.sort, Sort::Update { .. }), FLAG_UPDATE),
+            (body.provenance == Provenance::Verified, FLAG_VERIFIED),
+            (body.organization.is_some(), FLAG_ORGANIZATION),
+            (body.time_note != TimeNote::Absent, FLAG_TIME),
+            (body.time_note == TimeNote::Unusable, FLAG_TIME_UNUSABLE),
+        ] {
+            if is_set {
+                flags |= flag;
+            }
+        }
+        out.push(flags);
+        out.push(signal_bits(body.signals));
+        self.name(body.project.as_str(), out);
+        put_number(out, u64::from(body.policy.0));
+        put_number(out, u64::from(body.person.0));
+        if let Some(organization) = body.organization {
+            put_number(out, u64::from(organization.0));
+        }
+        put_signed(out, body.received.0.wrapping_sub(self.received));
+        put_signed(out, body.time.0.wrapping_sub(body.received.0));
+        out.extend_from_slice(&body.insert_key);
+        match &body.sort {
+            Sort::Event { name } => self.name(name, out),
+            Sort::Update { operation, group } => {
+                out.push(kinds::of_operation(*operation) << 1 | u8::from(group.is_some()));
+                if let Some(key) = group {
+                    self.name(key, out);
+                }
+            }
+        }
+    }
+
+    /// Which fields, in which order, of what became: written once per entry for all records that look the same.
+    fn layout(&mut self, body: &'r Body, out: &mut Vec<u8>) {
+        self.layout.clear();
+        for field in &body.fields {
+            let Some(name) = self.field_name(body, field) else {
+                // Unreachable: a body's fields name its own paths and classes.
+                continue;
+            };
+            let head = field.node as u8 | if field.home { HOME } else { 0 };
+            let (head, extra) = match field.kept {
+                Kept::Inline => (head, 0),
+                Kept::Inside => (head | INSIDE, field.len),
+                Kept::Sealed => (head | KEPT_SEALED << 4, 0),
+                Kept::Withheld(refusal) => (head | KEPT_WITHHELD << 4, refusal as u32),
+            };
+            self.layout.push(Slot { name, head, extra });
+        }
+        if let Some(at) = self.layouts.iter().position(|known| *known == self.layout) {
+            return put_number(out, at as u64);
+        }
+        put_number(out, self.layouts.len() as u64);
+        self.layouts.push(self.layout.clone());
+        put_number(out, self.layout.len() as u64);
+        for (at, field) in body.fields.iter().enumerate() {
+            let Some(slot) = self.layout.get(at).copied() else {
+                continue;
+            };
+            put_number(out, u64::from(slot.name));
+            if slot.name == self.written {
+                self.written += 1;
+                if let (Some(info), Some(class)) = (body.path(field), body.class(field)) {
+                    put_bytes(out, info.path.as_bytes());
+                    self.class(class, out);
+                }
+            }
+            out.push(slot.head);
+            match field.kept {
+                Kept::Inside => put_number(out, u64::from(field.len)),
+                Kept::Withheld(refusal) => self.refusal(refusal, out),
+                Kept::Inline | Kept::Sealed => {}
+            }
+        }
+    }
+
+    /// One bit per inline value, set where it is the one that the field had before; then the others.
+    fn inline_values(&mut self, body: &Body, out: &mut Vec<u8>) {
+        let inline = |field: &&Field| field.kept == Kept::Inline;
+        let bits = out.len();
+        let count = body.fields.iter().filter(inline).count();
+        out.resize(bits + count.div_ceil(8), 0);
+        let named = body.fields.iter().zip(&self.layout);
+        for (at, (field, slot)) in named.filter(|(field, _)| inline(field)).enumerate() {
+            let value = range(&body.values, field);
+            let Some((start, end)) = self.last.get_mut(slot.name as usize) else {
+                continue;
+            };
+            if *start < *end && out.get(*start..*end) == Some(value) {
+                if let Some(byte) = out.get_mut(bits + at / 8) {
+                    *byte |= 1 << (at % 8);
+                }
+                continue;
+            }
+            *start = out.len();
+            *end = *start + value.len();
+            out.extend_from_slice(value);
+        }
+    }
+
+    /// The number of (path, class), known or new.
+    fn field_name(&mut self, body: &'r Body, field: &Field) -> Option<u32> {
+        let next = u32::try_from(self.last.len()).ok()?;
+        if field.path < EXTRA && usize::from(field.class) < VARIANTS {
+            let slot = self.slot(&body.paths, field)?;
+            if *slot != 0 {
+                return Some(*slot - 1);
+            }
+            *slot = next + 1;
+        } else {
+            let (path, class) = (&*body.path(field)?.path, body.class(field)?);
+            let known = self
+                .rare
+                .iter()
+                .find(|(known, its, _)| *known == path && *its == class);
+            if let Some((.., number)) = known {
+                return Some(*number);
+            }
+            self.rare.push((path, class, next));
+        }
+        self.last.push((0, 0));
+        Some(next)
+    }
+
+    fn slot(&mut self, paths: &Arc<Paths>, field: &Field) -> Option<&mut u32> {
+        let table = Arc::as_ptr(paths);
+        let at = match self
+            .tables
+            .iter()
+            .position(|names| std::ptr::eq(names.table, table))
+        {
+            Some(at) => at,
+            None => {
+                self.tables.push(TableNames {
+                    table,
+                    numbers: vec![0; paths.len() * VARIANTS],
+                });
+                self.tables.len() - 1
+            }
+        };
+        let numbers = &mut self.tables.get_mut(at)?.numbers;
+        let at = field.path as usize * VARIANTS + usize::from(field.class);
+        if at >= numbers.len() {
+            // The table grew since: another request brought new paths.
+            numbers.resize(at + VARIANTS, 0);
+        }
+        numbers.get_mut(at)
+    }
+
+    fn class(&mut self, class: &'r Class, out: &mut Vec<u8>) {
+        let is_same = |known: &&Class| {
+            known.category == class.category
+                && known.kind == class.kind
+                && known.rule == class.rule
+                && kinds::of_basis(known.basis) == kinds::of_basis(class.basis)
+        };
+        if let Some(at) = self.classes.iter().position(|known| is_same(&known)) {
+            return put_number(out, at as u64);
+        }
+        put_number(out, self.classes.len() as u64);
+        self.classes.push(class);
+        put_bytes(out, class.category.key().as_bytes());
+        put_bytes(out, class.rule.as_str().as_bytes());
+        out.push(kinds::of_kind(class.kind));
+        out.push(kinds::of_basis(class.basis));
+    }
+
+    fn name(&mut self, name: &'r str, out: &mut Vec<u8>) {
+        let known = self.texts.iter().position(|known| {
+            std::ptr::eq(known.as_ptr(), name.as_ptr()) && known.len() == name.len()
+                || *known == name
+        });
+        if let Some(at) = known {
+            return put_number(out, at as u64);
+        }
+        put_number(out, self.texts.len() as u64);
+        self.texts.push(name);
+        put_bytes(out, name.as_bytes());
+    }
+
+    fn refusal(&mut self, refusal: Refusal, out: &mut Vec<u8>) {
+        if let Some(at) = self.refusals.iter().position(|known| *known == refusal) {
+            return put_number(out, at as u64);
+        }
+        put_number(out, self.refusals.len() as u64);
+        self.refusals.push(refusal);
+        put_bytes(out, refusal.code().as_bytes());
+    }
+
+    fn found(&mut self, body: &'r Body, out: &mut Vec<u8>) {
+        put_number(out, body.found.len() as u64);
+        for (field, class) in &body.found {
+            let at = if *field == NAME_FIELD {
+                0
+            } else {
+                u64::from(*field) + 1
+            };
+            put_number(out, at);
+            let path = body
+                .fields
+                .get(*field as usize)
+                .map_or(0, |field| field.path);
+            if let Some(class) = body.class_numbered(path, *class) {
+                self.class(class, out);
+            }
+        }
+    }
+
+    fn blob(
+        &mut self,
+        body: &Body,
+        position: usize,
+        sealer: &dyn Sealer,
+        out: &mut Vec<u8>,
+    ) -> Result<(), RecordError> {
+        let at = u32::try_from(position).unwrap_or(u32::MAX);
+        match &body.blob {
+            Blob::Sealed {
+                bytes,
+                position: bound,
+            } => {
+                if *bound != at && !bytes.is_empty() {
+                    return Err(RecordError::Moved {
+                        record: position,
+                        sealed_at: *bound,
+                    });
+                }
+                put_bytes(out, bytes);
+            }
+            Blob::Plain(plain) if plain.is_empty() => put_number(out, 0),
+            Blob::Plain(plain) => {
+                self.sealed.clear();
+                let context = context(&body.project, at, body.insert_key);
+                sealer
+                    .seal(body.person, &context, plain, &mut self.sealed)
+                    .map_err(|source| RecordError::Seal {
+                        record: position,
+                        source,
+                    })?;
+                put_bytes(out, &self.sealed);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn range<'v>(values: &'v [u8], field: &Field) -> &'v [u8] {
+    let start = field.at as usize;
+    values.get(start..start + field.len as usize).unwrap_or(&[])
+}
+
+fn signal_bits(signals: Signals) -> u8 {
+    u8::from(signals.gpc)
+        | u8::from(signals.dnt) << 1
+        | u8::from(signals.opted_in) << 2
+        | u8::from(signals.opted_out) << 3
+}
+
+fn put_definition(out: &mut Vec<u8>, definition: &Definition) {
+    match definition {
+        Definition::Person {
+            project,
+            key,
+            number,
+            wrapped_key,
+            sealed_id,
+            anonymous,
+        } => {
+            out.push(if *anonymous { 1 } else { 0 });
+            put_bytes(out, project.as_str().as_bytes());
+            out.extend_from_slice(&key.0);
+            put_number(out, u64::from(number.0));
+            put_bytes(out, wrapped_key);
+            put_bytes(out, sealed_id);
+        }
+        Definition::Link { kind, alias, into } => {
+            out.push(2);
+            out.push(kinds::of_link(*kind));
+            put_number(out, u64::from(alias.0));
+            put_number(out, u64::from(into.0));
+        }
+        Definition::Organization {
+            project,
+            key,
+            number,
+            sealed_id,
+        } => {
+            out.push(3);
+            put_bytes(out, project.as_str().as_bytes());
+            out.extend_from_slice(&key.0);
+            put_number(out, u64::from(number.0));
+            put_bytes(out, sealed_id);
+        }
+    }
+}

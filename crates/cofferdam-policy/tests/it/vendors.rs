@@ -1,0 +1,277 @@
+//! Tokens, ids, groups and updates, and policies that do not compile.
+
+use crate::support::*;
+use cofferdam_model::{
+    Category, IdentityClaim, IncomingUpdate, Limits, Operation, OrganizationNumber, PersonNumber,
+    ProjectName, Provenance, Refusal, Subject, Value, VendorId,
+};
+use cofferdam_policy::{
+    HomeItem, HomeSubject, IntakeContext, Policy, PolicyId, PolicyPlace, Record, ResolvedIdentity,
+    VendorItem, VendorSubject,
+};
+use serde_json::json;
+use std::borrow::Cow;
+
+const UUID: &str = "0e6a3a52-3d58-4f0c-9f7f-2f8f1c0f6a11";
+
+fn text<'v>(event: &'v cofferdam_policy::VendorEvent, name: &str) -> &'v str {
+    property(event, name).unwrap().as_text().unwrap()
+}
+
+#[test]
+fn one_id_has_one_token_wherever_it_hides() {
+    let policy = compile(1, source(vec![vendor("v", &analytics())]));
+    let record = admit(
+        &policy,
+        &json!({"event": "$identify", "properties": {
+        "distinct_id": "ada", "$user_id": "ada", "$identified_id": "ada", "alias": "ada",
+        "$device_id": UUID, "$anon_distinct_id": format!("$device:{UUID}"), "$anon_id": UUID,
+        "$distinct_ids": ["ada", UUID], "org_id": "org-17", "$insert_id": "0123456789abcdef"}}),
+    );
+    let event = sent(&policy, "v", &record);
+    assert_eq!(event.distinct_id.len(), 32);
+    for name in ["$user_id", "$identified_id", "alias"] {
+        assert_eq!(text(&event, name), event.distinct_id, "{name}");
+    }
+    let device = text(&event, "$device_id");
+    assert_eq!(device.len(), 36);
+    assert_eq!(&device[14..15], "4");
+    assert!("89ab".contains(&device[19..20]));
+    assert_eq!(
+        text(&event, "$anon_distinct_id"),
+        format!("$device:{device}")
+    );
+    assert_eq!(text(&event, "$anon_id"), device);
+    assert_eq!(
+        property(&event, "$distinct_ids").unwrap(),
+        &Value::List(vec![
+            Value::Text(event.distinct_id.clone().into()),
+            Value::Text(device.to_owned().into())
+        ])
+    );
+    assert!(event.insert_id.len() <= 36);
+    assert!(
+        event
+            .insert_id
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'-')
+    );
+    assert_eq!(text(&event, "org_id").len(), 32);
+    assert!(!format!("{event:?}").contains("ada\""));
+}
+
+#[test]
+fn an_id_that_names_nobody_is_never_a_token() {
+    let policy = compile(1, source(vec![vendor("v", &analytics())]));
+    for nobody in [
+        "anonymous",
+        "NULL",
+        "0",
+        "00000000-0000-0000-0000-000000000000",
+        "$device:",
+    ] {
+        let record = admit(
+            &policy,
+            &json!({"event": "e", "properties": {"distinct_id": "u-1", "$user_id": nobody}}),
+        );
+        assert!(
+            property(&sent(&policy, "v", &record), "$user_id").is_none(),
+            "{nobody}"
+        );
+    }
+}
+
+fn update(
+    policy: &Policy,
+    update: &IncomingUpdate<'_>,
+    provenance: Provenance,
+) -> Result<Record, Refusal> {
+    let (name, limits) = (ProjectName::from("console"), Limits::default());
+    let context = IntakeContext {
+        provenance,
+        ..context(&name, &limits, None)
+    };
+    let identity = ResolvedIdentity {
+        person: PERSON,
+        organization: Some(OrganizationNumber(4)),
+        insert_key: [0; 16],
+        insert_id: "",
+    };
+    policy
+        .admit_update(&context, update, &identity)
+        .map(Record::from)
+}
+
+fn profile(operation: Operation, values: &serde_json::Value) -> IncomingUpdate<'static> {
+    let Value::Object(values) = of_json(values) else {
+        panic!("an object")
+    };
+    IncomingUpdate {
+        index: 0,
+        token: None,
+        subject: Subject::Person,
+        operation,
+        time: None,
+        identity: IdentityClaim {
+            distinct_id: Some(Cow::Borrowed("ada")),
+            ..IdentityClaim::default()
+        },
+        values,
+    }
+}
+
+#[test]
+fn profiles_and_groups_go_by_the_same_rules() {
+    let policy = compile(1, source(vec![vendor("v", &analytics())]));
+    let values =
+        json!({"$email": "ada@example.com", "$name": "Ada", "plan": "pro", "$os": "Linux"});
+    let record = update(
+        &policy,
+        &profile(Operation::Set, &values),
+        Provenance::Claimed,
+    )
+    .unwrap();
+    let item = policy.minimize_vendor(&VendorId::from("v"), &record, &send(&policy), &Fake, &Fake);
+    let VendorItem::Update(sent) = item.unwrap().into_item() else {
+        panic!("an update")
+    };
+    assert!(
+        matches!(&sent.subject, VendorSubject::Person { distinct_id } if distinct_id.len() == 32)
+    );
+    let names: Vec<&str> = sent.values.iter().map(|(name, _)| &**name).collect();
+    assert_eq!(names, ["plan", "$os"]);
+    let HomeItem::Update(home) = policy.minimize_home(&record, &Fake).unwrap().into_item() else {
+        panic!("an update")
+    };
+    assert_eq!(
+        home.sealed
+            .iter()
+            .map(|(name, _)| &**name)
+            .collect::<Vec<_>>(),
+        ["$email", "$name"]
+    );
+
+    let group = IncomingUpdate {
+        subject: Subject::Group {
+            key: "org_id".into(),
+            id: "org-17".into(),
+        },
+        identity: IdentityClaim::default(),
+        ..profile(
+            Operation::Set,
+            &json!({"$name": "Example Ltd", "plan": "team"}),
+        )
+    };
+    let record = update(&policy, &group, Provenance::Claimed).unwrap();
+    assert_eq!(record.person(), PersonNumber::ORGANIZATIONS);
+    let HomeItem::Update(home) = policy.minimize_home(&record, &Fake).unwrap().into_item() else {
+        panic!("an update")
+    };
+    assert_eq!(
+        home.subject,
+        HomeSubject::Organization(OrganizationNumber(4))
+    );
+    let item = policy.minimize_vendor(&VendorId::from("v"), &record, &send(&policy), &Fake, &Fake);
+    let VendorItem::Update(sent) = item.unwrap().into_item() else {
+        panic!("an update")
+    };
+    let event = admit(
+        &policy,
+        &json!({"event": "e", "properties": {"org_id": "org-17"}}),
+    );
+    let event = crate::support::sent(&policy, "v", &event);
+    assert_eq!(
+        sent.subject,
+        VendorSubject::Group {
+            key: "org_id".to_owned(),
+            id: text(&event, "org_id").to_owned()
+        }
+    );
+}
+
+#[test]
+fn an_update_of_which_nothing_may_go_does_not_go() {
+    let policy = compile(
+        1,
+        source(vec![
+            vendor("v", &analytics()),
+            vendor("w", &json!({"user.behavior": "clear"})),
+        ]),
+    );
+    let record = update(
+        &policy,
+        &profile(Operation::Set, &json!({"$email": "ada@example.com"})),
+        Provenance::Claimed,
+    )
+    .unwrap();
+    for (id, refusal) in [("v", Refusal::NotListed), ("w", Refusal::NotListed)] {
+        let item =
+            policy.minimize_vendor(&VendorId::from(id), &record, &send(&policy), &Fake, &Fake);
+        assert_eq!(item.unwrap_err(), refusal);
+    }
+}
+
+#[test]
+fn a_public_token_cannot_delete() {
+    let policy = compile(1, source(vec![]));
+    let delete = profile(Operation::Delete, &json!({}));
+    assert_eq!(
+        update(&policy, &delete, Provenance::Claimed).unwrap_err(),
+        Refusal::ClaimedDelete
+    );
+    assert!(update(&policy, &delete, Provenance::Verified).is_ok());
+}
+
+#[test]
+fn unset_names_only_what_the_vendor_may_have() {
+    let policy = compile(1, source(vec![vendor("v", &analytics())]));
+    let unset = profile(Operation::Unset, &json!({"$email": null, "plan": null}));
+    let record = update(&policy, &unset, Provenance::Claimed).unwrap();
+    let item = policy.minimize_vendor(&VendorId::from("v"), &record, &send(&policy), &Fake, &Fake);
+    let VendorItem::Update(sent) = item.unwrap().into_item() else {
+        panic!("an update")
+    };
+    assert_eq!(
+        sent.values
+            .iter()
+            .map(|(name, _)| &**name)
+            .collect::<Vec<_>>(),
+        ["plan"]
+    );
+}
+
+#[test]
+fn a_policy_with_mistakes_names_them_all() {
+    let mut wrong = source(vec![vendor(
+        "v",
+        &json!({"user.name": "sealed", "unclassified": "clear", "secret": "token"}),
+    )]);
+    wrong.vendors[0].purpose = "fun".to_owned();
+    wrong.vendors[0].projects.push(ProjectName::from("nowhere"));
+    wrong
+        .home
+        .insert(Category::of("user.name"), cofferdam_model::Form::Token);
+    wrong
+        .fields
+        .insert("plan".to_owned(), Category::of("user.behavior"));
+    let problems = Policy::compile(PolicyId(1), wrong).unwrap_err();
+    let keys: Vec<String> = problems
+        .iter()
+        .map(|problem| match &problem.place {
+            PolicyPlace::Vendor(_, key) => key.clone(),
+            place => format!("{place:?}"),
+        })
+        .collect();
+    assert_eq!(
+        keys,
+        [
+            "Home(\"user.name\")",
+            "purpose",
+            "projects",
+            "receives.secret",
+            "receives.unclassified",
+            "receives.user.name",
+            "Field(\"plan\")"
+        ]
+    );
+}
