@@ -42,7 +42,11 @@ impl Day {
         if parts.next().is_some() || year.len() != 4 || month.len() != 2 || day.len() != 2 {
             return None;
         }
-        let parsed = Self::from_civil(year.parse().ok()?, month.parse().ok()?, day.parse().ok()?);
+        let (month, day) = (month.parse().ok()?, day.parse().ok()?);
+        if !(1..=12).contains(&month) || !(1..=31).contains(&day) {
+            return None;
+        }
+        let parsed = Self::from_civil(year.parse().ok()?, month, day);
         (parsed.to_string() == text).then_some(parsed)
     }
 
@@ -111,6 +115,15 @@ mod tests {
         assert_eq!(Day::parse("2024-02-29"), Some(Day(19_782)));
         assert_eq!(Day::parse("2023-02-29"), None);
         assert_eq!(Day::parse("2023-2-09"), None);
+        for never in [
+            "2000-03-00",
+            "2000-00-01",
+            "2000-13-01",
+            "2000-01-32",
+            "0000-00-00",
+        ] {
+            assert_eq!(Day::parse(never), None);
+        }
     }
 
     proptest! {
