@@ -152,8 +152,11 @@ impl Book {
                 line.standing.next_number = batch.number + 1;
             }
             Change::Ended { ending, .. } => self.count(ending, &mut line.totals),
-            Change::Contained => line.standing.contained = true,
-            Change::Resumed => line.standing.contained = false,
+            Change::Contained | Change::Resumed => {
+                line.standing.contained = matches!(line.change, Change::Contained);
+                // What was announced and is dropped now may have left.
+                line.totals.unknown += self.open_items();
+            }
             Change::Moved | Change::Marked | Change::Halved(_) => {}
         }
         line
@@ -188,6 +191,12 @@ impl Book {
     pub(crate) fn part(&self) -> Option<(&Batch, &Part)> {
         let batch = self.open.as_ref()?;
         Some((batch, batch.parts.front()?))
+    }
+
+    /// Items of the open batch that have no outcome yet.
+    pub(crate) fn open_items(&self) -> u64 {
+        let parts = self.open.iter().flat_map(|batch| &batch.parts);
+        parts.map(|part| part.items.len() as u64).sum()
     }
 
     fn part_mut(&mut self) -> Option<&mut Part> {

@@ -158,16 +158,6 @@ impl Lane {
         };
         Some([join(one), join(other)])
     }
-
-    /// One item of a request's body.
-    pub(crate) fn item(self, body: &[u8], index: usize) -> Option<Vec<u8>> {
-        let plain = if self.is_compressed() {
-            unpack(body)?
-        } else {
-            body.to_vec()
-        };
-        elements(&plain)?.get(index).map(|element| element.to_vec())
-    }
 }
 
 fn pack(plain: &[u8]) -> Vec<u8> {

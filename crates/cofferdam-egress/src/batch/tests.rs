@@ -136,8 +136,6 @@ proptest! {
             if let Some([one, other]) = halves {
                 prop_assert_eq!([markers(plan.lane, &one), markers(plan.lane, &other)].concat(), of(plan));
             }
-            prop_assert!(plan.lane.item(&plan.body, count - 1).is_some());
-            prop_assert!(plan.lane.item(&plan.body, count).is_none());
         }
     }
 }

@@ -85,11 +85,8 @@ impl Shared {
     pub(crate) fn publish(&self, outbox: &Outbox) {
         self.cursor
             .store(outbox.book.standing.cursor, Ordering::SeqCst);
-        let open = outbox.book.open.as_ref();
-        let items = open.map_or(0, |batch| {
-            batch.parts.iter().map(|part| part.items.len() as u64).sum()
-        });
-        self.open_items.store(items, Ordering::SeqCst);
+        self.open_items
+            .store(outbox.book.open_items(), Ordering::SeqCst);
     }
 
     /// Stops everything: the sockets first, then for good.

@@ -1,0 +1,157 @@
+//! Containment: once it is acknowledged nothing more goes out, also after a restart, until somebody resumes.
+
+use crate::bench::{Bench, Setup, id};
+use crate::vendor::{Behaviour, Vendor};
+use cofferdam_egress::SendState;
+use cofferdam_model::Refusal;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// Lets the vendor read whatever had left before, then gives the count.
+async fn settled_bytes(vendor: &Vendor) -> u64 {
+    let mut before = vendor.bytes();
+    let mut same = 0;
+    while same < 20 {
+        tokio::time::sleep(Duration::from_millis(2)).await;
+        let now = vendor.bytes();
+        same = if now == before { same + 1 } else { 0 };
+        before = now;
+    }
+    before
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn under_load_no_byte_follows_the_acknowledgement() {
+    for round in 0..3 {
+        let (vendor, other) = (Vendor::start(None).await, Vendor::start(None).await);
+        let bench = Arc::new(Bench::new(&[("a", &vendor), ("b", &other)], Setup::default()).await);
+        let running = Arc::new(AtomicBool::new(true));
+        let load = tokio::spawn({
+            let (bench, running) = (Arc::clone(&bench), Arc::clone(&running));
+            async move {
+                let mut marker = 0;
+                while running.load(Ordering::SeqCst) {
+                    bench.events(marker..marker + 20, 50).await;
+                    marker += 20;
+                    // Other tests need the processor as well.
+                    tokio::time::sleep(Duration::from_millis(2)).await;
+                }
+                marker
+            }
+        });
+        vendor.requests(1 + round).await;
+        let permit = bench.permit().await;
+        bench.egress.contain(&permit, &id("a")).await.unwrap();
+        let (bytes, requests) = (settled_bytes(&vendor).await, vendor.received().len());
+        let seen = other.received().len() as u64;
+        other.requests(seen + 2).await;
+        running.store(false, Ordering::SeqCst);
+        let total = load.await.unwrap() as u64;
+        let status = bench
+            .until("a", "everything counted", |status| {
+                let withheld = status
+                    .totals
+                    .withheld
+                    .get(&Refusal::Contained)
+                    .copied()
+                    .unwrap_or(0);
+                withheld + status.totals.announced == total
+            })
+            .await;
+        assert_eq!(
+            (vendor.bytes(), vendor.received().len()),
+            (bytes, requests),
+            "round {round}"
+        );
+        assert_eq!(
+            (status.state, status.backlog_records),
+            (SendState::Contained, 0)
+        );
+        assert_eq!(
+            bench.drained("b").await.totals.delivered,
+            total,
+            "the other vendor is unaffected"
+        );
+        let (received, possible) = (vendor.taken().len() as u64, bench.radius("a").await.events);
+        assert!(possible >= received && possible == status.totals.announced);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_on_its_way_never_becomes_whole() {
+    let vendor = Vendor::start(None).await;
+    vendor.behave(Behaviour::Stall);
+    let bench = Bench::new(
+        &[("a", &vendor)],
+        Setup {
+            total_timeout: Duration::from_secs(600),
+            ..Setup::default()
+        },
+    )
+    .await;
+    bench.events(0..2_000, 50).await;
+    vendor.requests(1).await;
+    let permit = bench.permit().await;
+    bench.egress.contain(&permit, &id("a")).await.unwrap();
+    vendor.behave(Behaviour::Ok);
+    settled_bytes(&vendor).await;
+    assert_eq!(
+        bench.radius("a").await.people_possible,
+        50,
+        "what may have left counts"
+    );
+    let status = bench.status("a").await;
+    assert_eq!(
+        (status.state, status.totals.delivered, status.totals.unknown),
+        (SendState::Contained, 0, 2_000)
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn it_survives_a_restart_and_a_resume_starts_at_now() {
+    let vendor = Vendor::start(None).await;
+    vendor.behave(Behaviour::Answer(500, "", ""));
+    let bench = Bench::new(&[("a", &vendor)], Setup::default()).await;
+    bench.events(0..10, 3).await;
+    vendor.requests(2).await;
+    let permit = bench.permit().await;
+    bench.egress.contain(&permit, &id("a")).await.unwrap();
+    bench.egress.contain(&permit, &id("a")).await.unwrap();
+    let bytes = settled_bytes(&vendor).await;
+    vendor.behave(Behaviour::Ok);
+    let bench = bench.restart(&[("a", &vendor)], Setup::default()).await;
+    assert_eq!(bench.status("a").await.state, SendState::Contained);
+    bench.events(10..20, 3).await;
+    bench
+        .until("a", "the count", |status| {
+            status.totals.withheld.get(&Refusal::Contained) == Some(&10)
+        })
+        .await;
+    assert_eq!(settled_bytes(&vendor).await, bytes);
+    let permit = bench.permit().await;
+    bench.egress.resume(&permit, &id("a")).await.unwrap();
+    bench.egress.resume(&permit, &id("a")).await.unwrap();
+    bench.events(20..25, 3).await;
+    let status = bench.drained("a").await;
+    assert_eq!(
+        vendor.taken(),
+        [20, 21, 22, 23, 24],
+        "the dropped batch and the backlog stay unsent"
+    );
+    assert_eq!((status.totals.unknown, status.totals.delivered), (10, 5));
+    let bench = bench.restart(&[("a", &vendor)], Setup::default()).await;
+    bench.events(25..26, 3).await;
+    assert_eq!(
+        bench.drained("a").await.totals.delivered,
+        6,
+        "the resume survives as well"
+    );
+    assert!(
+        bench
+            .egress
+            .contain(&bench.permit().await, &id("nobody"))
+            .await
+            .is_err()
+    );
+}
