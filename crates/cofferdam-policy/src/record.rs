@@ -6,6 +6,7 @@
 //! Invariant: identifying values leave memory only inside the record's sealed part; decoding never panics.
 
 mod decode;
+mod definition;
 mod encode;
 mod kinds;
 

@@ -78,6 +78,11 @@ impl Walker<'_> {
     /// Scheme, host, port and path, with what was found in the path replaced. A host that is an address is one.
     fn base(&mut self, path: u32, base: Cow<'_, str>, parts: &UrlParts<'_>) {
         let view = self.view(path, TEXT);
+        let verdict = self.project.paths.verdict(path, &base);
+        if verdict.is_clean() {
+            let class = self.class_of_words(view, &base);
+            return self.leaf(path, class, Node::UrlText, &Value::Text(base));
+        }
         let host = parts.host.unwrap_or("");
         if host.starts_with(|first: char| first.is_ascii_digit() || first == '[')
             && let Some(worst) = self.inspect(view, host).worst()
@@ -98,6 +103,8 @@ impl Walker<'_> {
         if let Some(worst) = clean.found.worst() {
             let class = self.detected_class(worst);
             self.note(class);
+        } else if path < crate::admitted::EXTRA {
+            verdict.set_clean();
         }
         let class = self.class_of_words(view, &base);
         self.leaf(path, class, Node::UrlText, &Value::Text(base));

@@ -208,12 +208,11 @@ impl<'b> Decoder<'b> {
             .filter(|field| field.kept == Kept::Inline)
             .count();
         let same = self.bytes.take(inline.div_ceil(8))?;
-        let mut at = 0;
-        for field in body
+        let inline = body
             .fields
             .iter_mut()
-            .filter(|field| field.kept == Kept::Inline)
-        {
+            .filter(|field| field.kept == Kept::Inline);
+        for (at, field) in inline.enumerate() {
             let is_same = same
                 .get(at / 8)
                 .is_some_and(|byte| byte & (1 << (at % 8)) != 0);
@@ -221,7 +220,6 @@ impl<'b> Decoder<'b> {
             field.at = u32::try_from(body.values.len()).ok()?;
             field.len = u32::try_from(value.len()).ok()?;
             body.values.extend_from_slice(value);
-            at += 1;
         }
         Some(())
     }

@@ -5,7 +5,7 @@
 
 use super::{
     FLAG_ORGANIZATION, FLAG_TIME, FLAG_TIME_UNUSABLE, FLAG_UPDATE, FLAG_VERIFIED, HOME, INSIDE,
-    KEPT_SEALED, KEPT_WITHHELD, VERSION, context, kinds,
+    KEPT_SEALED, KEPT_WITHHELD, VERSION, context, definition, kinds,
 };
 use crate::admitted::{Blob, Body, EXTRA, Field, Kept, NAME_FIELD, Sort, TimeNote};
 use crate::classify::Class;
@@ -94,7 +94,7 @@ impl<'r> Encoder<'r> {
         out.push(VERSION);
         put_number(out, definitions.len() as u64);
         for definition in definitions {
-            put_definition(out, definition);
+            definition::put(out, definition);
         }
         put_number(out, records.len() as u64);
         put_signed(out, self.received);
@@ -262,13 +262,13 @@ impl<'r> Encoder<'r> {
     }
 
     fn class(&mut self, class: &'r Class, out: &mut Vec<u8>) {
-        let is_same = |known: &&Class| {
+        let is_same = |known: &&'r Class| {
             known.category == class.category
                 && known.kind == class.kind
                 && known.rule == class.rule
                 && kinds::of_basis(known.basis) == kinds::of_basis(class.basis)
         };
-        if let Some(at) = self.classes.iter().position(|known| is_same(&known)) {
+        if let Some(at) = self.classes.iter().position(is_same) {
             return put_number(out, at as u64);
         }
         put_number(out, self.classes.len() as u64);
@@ -368,42 +368,4 @@ fn signal_bits(signals: Signals) -> u8 {
         | u8::from(signals.dnt) << 1
         | u8::from(signals.opted_in) << 2
         | u8::from(signals.opted_out) << 3
-}
-
-fn put_definition(out: &mut Vec<u8>, definition: &Definition) {
-    match definition {
-        Definition::Person {
-            project,
-            key,
-            number,
-            wrapped_key,
-            sealed_id,
-            anonymous,
-        } => {
-            out.push(if *anonymous { 1 } else { 0 });
-            put_bytes(out, project.as_str().as_bytes());
-            out.extend_from_slice(&key.0);
-            put_number(out, u64::from(number.0));
-            put_bytes(out, wrapped_key);
-            put_bytes(out, sealed_id);
-        }
-        Definition::Link { kind, alias, into } => {
-            out.push(2);
-            out.push(kinds::of_link(*kind));
-            put_number(out, u64::from(alias.0));
-            put_number(out, u64::from(into.0));
-        }
-        Definition::Organization {
-            project,
-            key,
-            number,
-            sealed_id,
-        } => {
-            out.push(3);
-            put_bytes(out, project.as_str().as_bytes());
-            out.extend_from_slice(&key.0);
-            put_number(out, u64::from(number.0));
-            put_bytes(out, sealed_id);
-        }
-    }
 }
