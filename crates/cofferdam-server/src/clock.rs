@@ -11,9 +11,14 @@ use std::time::{SystemTime, UNIX_EPOCH};
 pub struct SystemClock;
 
 impl Clock for SystemClock {
-    #[expect(clippy::disallowed_methods, reason = "the one place that reads the system's clock")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place that reads the system's clock"
+    )]
     fn now(&self) -> TimestampMs {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let since = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
         TimestampMs(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
     }
 }
@@ -30,7 +35,10 @@ impl HandClock {
     /// A clock that stands at `start`.
     #[must_use]
     pub fn new(start: TimestampMs) -> Self {
-        Self { at_ms: AtomicI64::new(start.0), offset_ms: AtomicI64::new(i64::MIN) }
+        Self {
+            at_ms: AtomicI64::new(start.0),
+            offset_ms: AtomicI64::new(i64::MIN),
+        }
     }
 
     /// Moves the standing clock; it never goes back.
@@ -59,7 +67,10 @@ impl Clock for HandClock {
 pub struct SystemEntropy;
 
 impl Entropy for SystemEntropy {
-    #[expect(clippy::expect_used, reason = "without randomness no key may be made; there is nothing to fall back to")]
+    #[expect(
+        clippy::expect_used,
+        reason = "without randomness no key may be made; there is nothing to fall back to"
+    )]
     fn fill(&self, bytes: &mut [u8]) {
         getrandom::fill(bytes).expect("the operating system gives randomness");
     }

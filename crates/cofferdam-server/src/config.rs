@@ -4,6 +4,7 @@
 //! Invariant: a folder with an error starts nothing; a secret's content never enters a `Config` that is printed.
 
 pub mod defaults;
+pub mod fields_file;
 pub mod folder;
 pub mod init;
 pub mod lints;

@@ -2,6 +2,28 @@
 //!
 //! Invariant: decisions are made in the crates below; here they are only asked for, in the order that `pipeline` shows.
 
+pub mod auth;
+pub mod cli;
+pub mod client;
 pub mod clock;
 pub mod config;
+pub mod counters;
+pub mod datadir;
+pub mod demo;
+pub mod error;
+pub mod fields;
+pub mod geo;
+pub mod http;
+pub mod listen;
+pub mod live;
+pub mod pipeline;
+pub mod policies;
+pub mod profiles;
+pub mod projector;
+pub mod projects;
+pub mod rates;
+pub mod routes;
+pub mod serve;
+pub mod system;
+pub mod web;
 pub mod zones;

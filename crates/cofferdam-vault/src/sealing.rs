@@ -128,7 +128,11 @@ impl Vault {
         Ok(Some((wrapped_key, text)))
     }
 
+    /// The person's key, or the organization key where it is a group's own properties.
     fn person_secret(&self, person: PersonNumber) -> Result<Secret, SealError> {
+        if person == PersonNumber::ORGANIZATIONS {
+            return Ok(self.organization_key.clone());
+        }
         let people = self.people.read().unwrap_or_else(PoisonError::into_inner);
         people.secret(person.0).ok_or_else(|| {
             if people.is_forgotten(person.0) {

@@ -44,16 +44,35 @@ pub fn init(options: &InitOptions, entropy: &dyn Entropy) -> io::Result<Initiali
     let mut files = Vec::new();
     write_new(&config, &main_file(options, &token), 0o644, &mut files)?;
     write_new(&folder.join("fields.toml"), FIELDS, 0o644, &mut files)?;
-    write_new(&folder.join("vendors/README.md"), VENDORS_README, 0o644, &mut files)?;
-    write_new(&folder.join("secrets/master.key"), &format!("{}\n", random_hex::<32>(entropy)), 0o600, &mut files)?;
+    write_new(
+        &folder.join("vendors/README.md"),
+        VENDORS_README,
+        0o644,
+        &mut files,
+    )?;
+    write_new(
+        &folder.join("secrets/master.key"),
+        &format!("{}\n", random_hex::<32>(entropy)),
+        0o600,
+        &mut files,
+    )?;
     write_new(
         &folder.join(format!("secrets/{}.import", options.project)),
         &format!("{}\n", random_hex::<32>(entropy)),
         0o600,
         &mut files,
     )?;
-    write_new(&folder.join(".gitignore"), "/secrets/\n/data/\n", 0o644, &mut files)?;
-    Ok(Initialized { config, token, files })
+    write_new(
+        &folder.join(".gitignore"),
+        "/secrets/\n/data/\n",
+        0o644,
+        &mut files,
+    )?;
+    Ok(Initialized {
+        config,
+        token,
+        files,
+    })
 }
 
 /// `N` random bytes as lower-case hexadecimal.
@@ -94,10 +113,19 @@ pub fn write_new(path: &Path, text: &str, mode: u32, files: &mut Vec<PathBuf>) -
 }
 
 fn main_file(options: &InitOptions, token: &str) -> String {
-    let InitOptions { project, region, timezone, .. } = options;
+    let InitOptions {
+        project,
+        region,
+        timezone,
+        ..
+    } = options;
     let mut home = String::new();
     for (category, form) in defaults::HOME {
-        home.push_str(&format!("{:<40} = \"{}\"\n", format!("\"{category}\""), form.as_str()));
+        home.push_str(&format!(
+            "{:<40} = \"{}\"\n",
+            format!("\"{category}\""),
+            form.as_str()
+        ));
     }
     format!(
         r#"# Cofferdam. Every key is explained in docs/operate.md; `cofferdam check` reads this file and says what is wrong.

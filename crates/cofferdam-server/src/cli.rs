@@ -1,0 +1,118 @@
+//! The command line: one binary, verbs as in the design, human output by default and `--json` everywhere.
+//!
+//! A verb is an admin API call: over `data/control.sock` while a server holds the lock, else in this process on the directory.
+//! Exit codes: 0 done, 1 failed, 2 bad usage or configuration, 3 refused, 4 data directory in use or not reachable.
+
+mod check;
+mod init;
+mod output;
+mod verbs;
+
+use crate::config::{self, Config};
+use clap::{Parser, Subcommand};
+use cofferdam_model::{Clock, Day};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Done.
+pub const EXIT_DONE: u8 = 0;
+/// The act failed.
+pub const EXIT_FAILED: u8 = 1;
+/// Bad usage or configuration; nothing was started.
+pub const EXIT_CONFIG: u8 = 2;
+/// Refused: not permitted, or not confirmed.
+pub const EXIT_REFUSED: u8 = 3;
+/// The data directory is in use or not reachable.
+pub const EXIT_LOCKED: u8 = 4;
+
+/// Cofferdam stands between a company and its third-party vendors: analytics, firewall, exposure ledger.
+#[derive(Debug, Parser)]
+#[command(name = "cofferdam", version, arg_required_else_help = true, after_help = AFTER_HELP)]
+pub struct Cli {
+    /// Path of cofferdam.toml.
+    #[arg(
+        long,
+        global = true,
+        default_value = "cofferdam.toml",
+        value_name = "PATH"
+    )]
+    pub config: PathBuf,
+    /// Print JSON instead of text.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+const AFTER_HELP: &str = "Exit codes: 0 done, 1 failed, 2 bad usage or configuration, 3 refused, 4 data directory in use.\n\
+    Try it without any configuration: cofferdam demo";
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Run a whole company's month on a temporary directory, with three fake vendors, and open the web app on it.
+    Demo(crate::demo::DemoOptions),
+    /// Run the server.
+    Serve,
+    /// Write a new configuration folder with a master key.
+    Init(init::InitArguments),
+    /// Check configuration and policy, and warn of misconfiguration.
+    Check,
+    /// Explain what would happen to an event, field by field, and why.
+    Explain(verbs::ExplainArguments),
+    /// Who is exposed at a vendor: people, fields, categories, first and last day.
+    Radius(verbs::RadiusArguments),
+    /// List, show, contain and resume vendors.
+    #[command(subcommand)]
+    Vendor(verbs::VendorVerb),
+    /// List fields and say what they are.
+    #[command(subcommand)]
+    Fields(verbs::FieldsVerb),
+    /// Forget a person: destroy the keys, ask the vendors to delete, refuse late copies.
+    Erase(verbs::EraseArguments),
+    /// Write a consistent read-only copy of the event store for other engines.
+    Snapshot(verbs::SnapshotArguments),
+    /// Rotate and back up the master key.
+    #[command(subcommand)]
+    Key(verbs::KeyVerb),
+}
+
+/// Runs the command line.
+#[must_use]
+pub fn run(cli: Cli) -> ExitCode {
+    let code = match &cli.verb {
+        Verb::Demo(options) => crate::demo::run(options, cli.json),
+        Verb::Init(arguments) => init::run(arguments, &cli),
+        Verb::Check => check::run(&cli),
+        Verb::Serve => match usable_config(&cli) {
+            Ok(config) => crate::serve::run(config),
+            Err(code) => code,
+        },
+        _ => match usable_config(&cli) {
+            Ok(config) => verbs::run(&cli, config),
+            Err(code) => code,
+        },
+    };
+    ExitCode::from(code)
+}
+
+/// Prints a complaint to standard error.
+pub(crate) fn complain(text: &str) {
+    output::error(text);
+}
+
+/// Today by the system's clock.
+pub(crate) fn today() -> Day {
+    crate::clock::SystemClock.now().day()
+}
+
+fn usable_config(cli: &Cli) -> Result<Config, u8> {
+    let loaded = config::load(&cli.config, &config::environment(), today());
+    loaded.into_result().map_err(|problems| {
+        for problem in problems {
+            output::error(&problem.to_string());
+        }
+        EXIT_CONFIG
+    })
+}

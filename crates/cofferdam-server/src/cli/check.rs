@@ -1,0 +1,38 @@
+//! `cofferdam check`: every error and warning of the configuration folder, with file and line.
+
+use super::{Cli, EXIT_CONFIG, EXIT_DONE, output};
+use crate::config::{self, problem::Severity};
+
+pub(super) fn run(cli: &Cli) -> u8 {
+    let loaded = config::load(&cli.config, &config::environment(), super::today());
+    let count = |severity| {
+        loaded
+            .problems
+            .iter()
+            .filter(|problem| problem.severity == severity)
+            .count()
+    };
+    let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
+    if cli.json {
+        output::json(&serde_json::json!({
+            "usable": loaded.is_usable(), "errors": errors, "warnings": warnings, "problems": loaded.problems,
+        }));
+    } else {
+        for problem in &loaded.problems {
+            output::line(&problem.to_string());
+        }
+        output::line(&match &loaded.config {
+            Some(config) => format!(
+                "ok: {} projects, {} vendors, {warnings} warnings",
+                config.projects.len(),
+                config.vendors.len()
+            ),
+            None => format!("not usable: {errors} errors, {warnings} warnings"),
+        });
+    }
+    if loaded.is_usable() {
+        EXIT_DONE
+    } else {
+        EXIT_CONFIG
+    }
+}

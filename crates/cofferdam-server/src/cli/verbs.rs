@@ -1,0 +1,377 @@
+//! The verbs that are one or two admin API calls, and how their answers read as text.
+
+use super::{Cli, EXIT_DONE, EXIT_FAILED, EXIT_LOCKED, EXIT_REFUSED, Verb, output};
+use crate::client::ApiAnswer;
+use crate::config::Config;
+use clap::Subcommand;
+use hyper::Method;
+use serde_json::{Value, json};
+use std::io::{BufRead, IsTerminal, Read};
+use std::path::PathBuf;
+
+mod print;
+
+/// Arguments of `explain`.
+#[derive(Debug, clap::Args)]
+pub struct ExplainArguments {
+    /// File with one event as the SDK sends it (`-` = standard input).
+    event: PathBuf,
+    /// The project; default: the first one.
+    #[arg(long)]
+    project: Option<String>,
+}
+
+/// Arguments of `radius`.
+#[derive(Debug, clap::Args)]
+pub struct RadiusArguments {
+    /// The vendor's id.
+    vendor: String,
+    /// First day, UTC (YYYY-MM-DD).
+    #[arg(long)]
+    since: Option<String>,
+    /// Last day, UTC (YYYY-MM-DD).
+    #[arg(long)]
+    until: Option<String>,
+    /// `sent` in the window, or `held` = all sent and not confirmed deleted.
+    #[arg(long, value_parser = ["sent", "held"])]
+    basis: Option<String>,
+}
+
+/// `vendor …`.
+#[derive(Debug, Subcommand)]
+pub enum VendorVerb {
+    /// All vendors and how they are doing.
+    List,
+    /// One vendor: contract, table, delivery.
+    Show {
+        /// The vendor's id.
+        vendor: String,
+    },
+    /// Stop everything that goes to the vendor, now; the backlog is dropped.
+    Contain {
+        /// The vendor's id.
+        vendor: String,
+        /// Why; goes into the audit log.
+        #[arg(long, default_value = "")]
+        reason: String,
+        /// Do not ask.
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Let data flow again, starting with what happens from now on.
+    Resume {
+        /// The vendor's id.
+        vendor: String,
+        /// Do not ask.
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+/// `fields …`.
+#[derive(Debug, Subcommand)]
+pub enum FieldsVerb {
+    /// Every field that was seen, its category and who may have it.
+    List,
+    /// Say what a field is.
+    Set {
+        /// Field path, e.g. properties.plan.
+        path: String,
+        /// Data category, e.g. user.behavior.
+        category: String,
+    },
+    /// Take back what was said about a field.
+    Unset {
+        /// Field path.
+        path: String,
+    },
+}
+
+/// Arguments of `erase`.
+#[derive(Debug, clap::Args)]
+pub struct EraseArguments {
+    /// The person: a number, or id:<distinct_id>.
+    person: String,
+    /// The project; default: the first one.
+    #[arg(long)]
+    project: Option<String>,
+    /// Do not ask.
+    #[arg(long)]
+    yes: bool,
+}
+
+/// Arguments of `snapshot`.
+#[derive(Debug, clap::Args)]
+pub struct SnapshotArguments {
+    /// Directory to write; must not exist.
+    dir: PathBuf,
+}
+
+/// `key …`.
+#[derive(Debug, Subcommand)]
+pub enum KeyVerb {
+    /// Re-wrap every key under a new master key; nobody is renamed.
+    RotateMaster {
+        /// File for the new master key; made if absent.
+        #[arg(long, value_name = "FILE")]
+        new_key_file: PathBuf,
+    },
+    /// Encrypt the master key to age recipients.
+    Backup {
+        /// An age recipient (age1…); may be repeated.
+        #[arg(long = "recipient", required = true)]
+        recipients: Vec<String>,
+        /// File to write.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
+}
+
+/// What a verb asks the API, and how to show the answer.
+struct Call {
+    method: Method,
+    path: String,
+    body: Option<Value>,
+    show: fn(&Value),
+}
+
+impl Call {
+    fn get(path: impl Into<String>, show: fn(&Value)) -> Self {
+        Self {
+            method: Method::GET,
+            path: path.into(),
+            body: None,
+            show,
+        }
+    }
+
+    fn post(path: impl Into<String>, body: Value, show: fn(&Value)) -> Self {
+        Self {
+            method: Method::POST,
+            path: path.into(),
+            body: Some(body),
+            show,
+        }
+    }
+}
+
+pub(super) fn run(cli: &Cli, config: Config) -> u8 {
+    let call = match call(cli, &config) {
+        Ok(Some(call)) => call,
+        Ok(None) => {
+            output::error("nothing was done");
+            return EXIT_REFUSED;
+        }
+        Err(error) => {
+            output::error(&format!("{error:#}"));
+            return EXIT_FAILED;
+        }
+    };
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            output::error(&format!("cannot start: {error}"));
+            return EXIT_FAILED;
+        }
+    };
+    runtime.block_on(async {
+        let api = match crate::serve::reach(config).await {
+            Ok(api) => api,
+            Err(error) => {
+                output::error(&format!("{error:#}"));
+                return EXIT_LOCKED;
+            }
+        };
+        let code = finish(
+            cli,
+            &call,
+            api.call(call.method.clone(), &call.path, call.body.clone())
+                .await,
+        );
+        crate::serve::leave(api).await;
+        code
+    })
+}
+
+fn finish(cli: &Cli, call: &Call, answer: anyhow::Result<ApiAnswer>) -> u8 {
+    let answer = match answer {
+        Ok(answer) => answer,
+        Err(error) => {
+            output::error(&format!("{error:#}"));
+            return EXIT_LOCKED;
+        }
+    };
+    if answer.status.is_success() {
+        if let Verb::Key(KeyVerb::Backup { out, .. }) = &cli.verb
+            && let Err(error) = write_backup(out, &answer.body)
+        {
+            output::error(&format!("{}: {error}", out.display()));
+            return EXIT_FAILED;
+        }
+        if cli.json {
+            output::json(&answer.body);
+        } else {
+            (call.show)(&answer.body);
+        }
+        return EXIT_DONE;
+    }
+    if cli.json {
+        output::json(&answer.body);
+    } else {
+        print::api_error(&answer.body);
+    }
+    if answer.status.as_u16() == 401 || answer.status.as_u16() == 403 {
+        EXIT_REFUSED
+    } else {
+        EXIT_FAILED
+    }
+}
+
+fn call(cli: &Cli, config: &Config) -> anyhow::Result<Option<Call>> {
+    let project = |given: &Option<String>| {
+        given
+            .clone()
+            .or_else(|| {
+                config
+                    .projects
+                    .first()
+                    .map(|project| project.name.to_string())
+            })
+            .unwrap_or_default()
+    };
+    Ok(Some(match &cli.verb {
+        Verb::Explain(arguments) => {
+            let event: Value = serde_json::from_str(&read(&arguments.event)?)?;
+            let body = json!({ "project": project(&arguments.project), "event": event });
+            Call::post("/api/v1/explain", body, print::explanation)
+        }
+        Verb::Radius(arguments) => {
+            let mut query = Vec::new();
+            for (name, value) in [
+                ("since", &arguments.since),
+                ("until", &arguments.until),
+                ("basis", &arguments.basis),
+            ] {
+                if let Some(value) = value {
+                    query.push(format!("{name}={value}"));
+                }
+            }
+            let path = format!(
+                "/api/v1/vendors/{}/radius?{}",
+                arguments.vendor,
+                query.join("&")
+            );
+            Call::get(path, print::radius)
+        }
+        Verb::Vendor(VendorVerb::List) => Call::get("/api/v1/vendors", print::vendors),
+        Verb::Vendor(VendorVerb::Show { vendor }) => {
+            Call::get(format!("/api/v1/vendors/{vendor}"), print::vendor)
+        }
+        Verb::Vendor(VendorVerb::Contain {
+            vendor,
+            reason,
+            yes,
+        }) => {
+            if !confirmed(
+                *yes,
+                &format!("Stop everything that goes to `{vendor}` and drop its backlog?"),
+            ) {
+                return Ok(None);
+            }
+            let path = format!("/api/v1/vendors/{vendor}/contain");
+            Call::post(path, json!({ "reason": reason }), print::contained)
+        }
+        Verb::Vendor(VendorVerb::Resume { vendor, yes }) => {
+            if !confirmed(
+                *yes,
+                &format!("Let data flow to `{vendor}` again, starting now?"),
+            ) {
+                return Ok(None);
+            }
+            Call::post(
+                format!("/api/v1/vendors/{vendor}/resume"),
+                json!({}),
+                print::contained,
+            )
+        }
+        Verb::Fields(FieldsVerb::List) => Call::get("/api/v1/fields", print::fields),
+        Verb::Fields(FieldsVerb::Set { path, category }) => Call {
+            method: Method::PUT,
+            ..Call::post(
+                "/api/v1/fields",
+                json!({ "path": path, "category": category }),
+                print::done,
+            )
+        },
+        Verb::Fields(FieldsVerb::Unset { path }) => Call {
+            method: Method::DELETE,
+            ..Call::post("/api/v1/fields", json!({ "path": path }), print::done)
+        },
+        Verb::Erase(arguments) => {
+            if !confirmed(
+                arguments.yes,
+                "Forget this person for good? Their keys are destroyed; this cannot be undone.",
+            ) {
+                return Ok(None);
+            }
+            let person = match arguments.person.parse::<u32>() {
+                Ok(number) => json!(number),
+                Err(_) => json!(arguments.person),
+            };
+            let body = json!({ "project": project(&arguments.project), "person": person });
+            Call::post("/api/v1/people/erase", body, print::erased)
+        }
+        Verb::Snapshot(arguments) => {
+            let dir = std::path::absolute(&arguments.dir)?;
+            Call::post("/api/v1/snapshot", json!({ "dir": dir }), print::snapshot)
+        }
+        Verb::Key(KeyVerb::RotateMaster { new_key_file }) => {
+            let file = std::path::absolute(new_key_file)?;
+            Call::post(
+                "/api/v1/keys/rotate-master",
+                json!({ "new_key_file": file }),
+                print::rotated,
+            )
+        }
+        Verb::Key(KeyVerb::Backup { recipients, .. }) => Call::post(
+            "/api/v1/keys/backup",
+            json!({ "recipients": recipients }),
+            print::backed_up,
+        ),
+        Verb::Demo(_) | Verb::Serve | Verb::Init(_) | Verb::Check => {
+            anyhow::bail!("not an API verb")
+        }
+    }))
+}
+
+fn read(path: &PathBuf) -> anyhow::Result<String> {
+    if path.as_os_str() == "-" {
+        let mut text = String::new();
+        std::io::stdin()
+            .take(16 * 1024 * 1024)
+            .read_to_string(&mut text)?;
+        return Ok(text);
+    }
+    std::fs::read_to_string(path).map_err(|error| anyhow::anyhow!("{}: {error}", path.display()))
+}
+
+fn confirmed(yes: bool, question: &str) -> bool {
+    if yes {
+        return true;
+    }
+    if !std::io::stdin().is_terminal() {
+        output::error(&format!("{question} Say --yes to confirm."));
+        return false;
+    }
+    output::error(&format!("{question} Type yes:"));
+    let mut answer = String::new();
+    std::io::stdin().lock().read_line(&mut answer).is_ok() && answer.trim() == "yes"
+}
+
+fn write_backup(out: &std::path::Path, body: &Value) -> std::io::Result<()> {
+    let text = body.get("age").and_then(Value::as_str).unwrap_or_default();
+    crate::config::init::write_new(out, text, 0o600, &mut Vec::new())
+}

@@ -1,0 +1,91 @@
+//! How a verb reaches the admin API: over the control socket of a running server, or in this process on the directory.
+//!
+//! Invariant: both ways end in the same router, so a verb behaves the same whether or not a server runs.
+
+use crate::system::System;
+use axum::Router;
+use axum::body::Body;
+use http_body_util::BodyExt;
+use hyper::{Method, Request, StatusCode};
+use hyper_util::rt::TokioIo;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tower::ServiceExt;
+
+/// A way to the admin API as `local-operator`.
+#[derive(Debug)]
+pub enum AdminApi {
+    /// The control socket of a running server.
+    Socket(PathBuf),
+    /// The router itself, on a directory that this process holds.
+    Local {
+        /// The router.
+        router: Router,
+        /// The system behind it.
+        system: Arc<System>,
+    },
+}
+
+/// An API answer.
+#[derive(Debug)]
+pub struct ApiAnswer {
+    /// HTTP status.
+    pub status: StatusCode,
+    /// The body; null where it is no JSON.
+    pub body: serde_json::Value,
+}
+
+impl AdminApi {
+    /// Calls one route.
+    ///
+    /// # Errors
+    /// Where the socket cannot be reached or the answer cannot be read.
+    pub async fn call(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<serde_json::Value>,
+    ) -> anyhow::Result<ApiAnswer> {
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("host", "control.sock")
+            .header("content-type", "application/json")
+            .body(Body::from(
+                body.map(|body| body.to_string()).unwrap_or_default(),
+            ))?;
+        match self {
+            Self::Local { router, .. } => {
+                let response = router.clone().oneshot(request).await?;
+                let (parts, body) = response.into_parts();
+                answer(parts.status, body).await
+            }
+            Self::Socket(path) => over_socket(path, request).await,
+        }
+    }
+}
+
+async fn over_socket(path: &Path, request: Request<Body>) -> anyhow::Result<ApiAnswer> {
+    let stream = tokio::net::UnixStream::connect(path).await?;
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+    let driver = tokio::spawn(connection);
+    let response = sender.send_request(request).await?;
+    let (parts, body) = response.into_parts();
+    let answer = answer(parts.status, body).await;
+    drop(sender);
+    driver.abort();
+    answer
+}
+
+async fn answer<B>(status: StatusCode, body: B) -> anyhow::Result<ApiAnswer>
+where
+    B: hyper::body::Body,
+    B::Error: std::error::Error + Send + Sync + 'static,
+{
+    let bytes = body.collect().await?.to_bytes();
+    Ok(ApiAnswer {
+        status,
+        body: serde_json::from_slice(&bytes).unwrap_or(serde_json::Value::Null),
+    })
+}

@@ -1,0 +1,93 @@
+//! What the demo prints: how to look at it, and what it came to.
+
+use super::folder::{DemoFolder, VENDORS};
+use crate::client::AdminApi;
+use crate::http;
+use crate::system::System;
+use hyper::Method;
+use serde_json::{Value, json};
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+/// Says where to look and what to try.
+pub(super) fn welcome(link: &str, folder: &DemoFolder, intake: SocketAddr) {
+    let config = folder.config.display();
+    println!(
+        "Cofferdam is ready. Open this link, it signs you in:\n\n    {link}\n\nThree things to try:"
+    );
+    println!(
+        "  1. Blast radius: which people and fields are exposed at Beacon CRM, contained on day 20?"
+    );
+    println!("       cofferdam --config {config} radius beacon-crm");
+    println!("  2. Fields: name a new field in the inbox, and see on Vendors who gets it then.");
+    println!("  3. Send an event of your own and watch it on Live:");
+    println!(
+        "       curl -s http://{intake}/track -d 'data=[{{\"event\":\"Hello\",\"properties\":{{\"token\":\"{}\",\"distinct_id\":\"me\",\"email\":\"me@example.com\"}}}}]'",
+        folder.token
+    );
+    println!();
+}
+
+/// Prints the summary: accepted, stored, delivered, withheld by reason, radius with its time.
+pub(super) async fn print(system: &Arc<System>, as_json: bool, link: &str) -> anyhow::Result<()> {
+    let api = AdminApi::Local {
+        router: http::control(system),
+        system: Arc::clone(system),
+    };
+    let overview = get(&api, "/api/v1/overview").await?;
+    let mut radii = Vec::new();
+    for vendor in VENDORS {
+        radii.push(get(&api, &format!("/api/v1/vendors/{vendor}/radius")).await?);
+    }
+    let mut withheld: std::collections::BTreeMap<String, u64> = std::collections::BTreeMap::new();
+    for line in overview["withheld"].as_array().into_iter().flatten() {
+        *withheld
+            .entry(line["reason"].as_str().unwrap_or_default().to_owned())
+            .or_default() += line["values"].as_u64().unwrap_or(0);
+    }
+    if as_json {
+        let summary = json!({
+            "link": link, "accepted": overview["accepted"], "stored": overview["stored"], "people": overview["people"],
+            "vendors": overview["vendors"], "withheld": withheld, "radius": radii,
+        });
+        println!("{summary}");
+        return Ok(());
+    }
+    println!(
+        "accepted {} events and updates, stored {} events of {} people",
+        overview["accepted"], overview["stored"], overview["people"]
+    );
+    for vendor in overview["vendors"].as_array().into_iter().flatten() {
+        println!(
+            "  {}: delivered {}, state {}",
+            vendor["name"].as_str().unwrap_or_default(),
+            vendor["delivered"],
+            vendor["state"].as_str().unwrap_or_default()
+        );
+    }
+    println!("withheld, by reason:");
+    for (reason, values) in &withheld {
+        println!("  {reason}: {values}");
+    }
+    for radius in &radii {
+        println!(
+            "blast radius of {}: {} people, {} fields, in {} µs",
+            radius["vendor"].as_str().unwrap_or_default(),
+            radius["people"],
+            radius["fields"].as_array().map_or(0, Vec::len),
+            radius["elapsed_us"]
+        );
+    }
+    Ok(())
+}
+
+async fn get(api: &AdminApi, path: &str) -> anyhow::Result<Value> {
+    let answer = api.call(Method::GET, path, None).await?;
+    anyhow::ensure!(
+        answer.status.is_success(),
+        "{path}: {} {}",
+        answer.status,
+        answer.body
+    );
+    Ok(answer.body)
+}

@@ -1,0 +1,72 @@
+//! The routers of the two listeners and the control socket, layers in order.
+//!
+//! Invariant: intake and admin never share a router; admin never answers CORS; every admin route but health, static files
+//! and the API's own description needs a permit.
+
+use crate::routes::intake::{self, Intake};
+use crate::routes::{api, health};
+use crate::system::System;
+use crate::{auth, web};
+use axum::Router;
+use axum::http::{HeaderName, HeaderValue, header};
+use std::sync::Arc;
+use std::time::Duration;
+use tower_http::set_header::SetResponseHeaderLayer;
+use tower_http::timeout::TimeoutLayer;
+
+/// A request to intake takes no longer than that.
+const INTAKE_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// What the outside sees.
+pub fn intake(system: &Arc<System>) -> Router {
+    let intake = Intake {
+        pipeline: Arc::clone(&system.pipeline),
+        trusted_proxies: Arc::new(system.config().server.trusted_proxies.clone()),
+    };
+    let routes = intake::router(intake).layer(TimeoutLayer::with_status_code(
+        axum::http::StatusCode::REQUEST_TIMEOUT,
+        INTAKE_TIMEOUT,
+    ));
+    health::router(system.journal.clone()).merge(routes)
+}
+
+/// Web app and API, for bearers of the token.
+pub fn admin(system: &Arc<System>) -> Router {
+    let api = api::router(system).layer(axum::middleware::from_fn_with_state(
+        Arc::clone(system),
+        auth::by_token,
+    ));
+    secured(
+        health::router(system.journal.clone())
+            .merge(api)
+            .fallback_service(web::router()),
+    )
+}
+
+/// The API, for the local operator.
+pub fn control(system: &Arc<System>) -> Router {
+    api::router(system).layer(axum::middleware::from_fn(auth::by_socket))
+}
+
+fn secured(router: Router) -> Router {
+    let fixed: [(HeaderName, &'static str); 5] = [
+        (
+            header::CONTENT_SECURITY_POLICY,
+            "default-src 'none'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
+             font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+        ),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+        (
+            HeaderName::from_static("cross-origin-opener-policy"),
+            "same-origin",
+        ),
+    ];
+    fixed.into_iter().fold(router, |router, (name, value)| {
+        router.layer(SetResponseHeaderLayer::if_not_present(
+            name,
+            HeaderValue::from_static(value),
+        ))
+    })
+}

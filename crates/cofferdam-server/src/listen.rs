@@ -1,0 +1,190 @@
+//! Listening: TCP (plain or TLS), the control socket, sockets handed over by systemd; limits on slow and oversized requests.
+//!
+//! A socket that systemd hands over outlives this process, so an upgrade refuses no connection.
+//! Invariant: a connection has a header time-out and a header size limit; on stop, requests under way are finished.
+
+use anyhow::Context;
+use axum::Router;
+use axum::extract::ConnectInfo;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::watch;
+use tokio::task::{JoinHandle, JoinSet};
+use tokio_rustls::TlsAcceptor;
+use tower::ServiceExt;
+
+/// A client gets this long to send a request's headers.
+const HEADERS_TIMEOUT: Duration = Duration::from_secs(20);
+/// Most bytes of a request's headers, and so of a GET with data.
+const HEADERS_BYTES_MAX: usize = 64 * 1024;
+/// Most headers of a request.
+const HEADERS_MAX: usize = 128;
+/// Requests under way get this long when the server stops.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Binds a TCP address, or takes over the socket that systemd passed under that index.
+///
+/// # Errors
+/// Where neither can be had.
+pub async fn tcp(
+    address: SocketAddr,
+    passed: Option<std::net::TcpListener>,
+) -> anyhow::Result<TcpListener> {
+    if let Some(listener) = passed {
+        listener.set_nonblocking(true)?;
+        return Ok(TcpListener::from_std(listener)?);
+    }
+    TcpListener::bind(address)
+        .await
+        .with_context(|| format!("cannot listen on {address}"))
+}
+
+/// The TCP sockets that systemd passed, in the order of the unit file: intake, then admin.
+#[must_use]
+pub fn passed_sockets() -> Vec<std::net::TcpListener> {
+    let mut passed = listenfd::ListenFd::from_env();
+    (0..passed.len())
+        .filter_map(|index| passed.take_tcp_listener(index).ok().flatten())
+        .collect()
+}
+
+/// Serves a router on TCP until `stop`.
+pub fn serve_tcp(
+    listener: TcpListener,
+    tls: Option<TlsAcceptor>,
+    router: Router,
+    mut stop: watch::Receiver<bool>,
+) -> JoinHandle<()> {
+    tokio::spawn(async move {
+        let mut connections = JoinSet::new();
+        loop {
+            let accepted = tokio::select! {
+                accepted = listener.accept() => accepted,
+                _ = stop.wait_for(|stop| *stop) => break,
+            };
+            while connections.try_join_next().is_some() {}
+            let Ok((stream, peer)) = accepted else {
+                // Out of descriptors or a reset before accept: go on with the next one.
+                tokio::task::yield_now().await;
+                continue;
+            };
+            let _ = stream.set_nodelay(true);
+            let (router, tls, stop) = (router.clone(), tls.clone(), stop.clone());
+            connections.spawn(async move {
+                match tls {
+                    None => connection(stream, Some(peer), router, stop).await,
+                    Some(tls) => {
+                        let handshake =
+                            tokio::time::timeout(HEADERS_TIMEOUT, tls.accept(stream)).await;
+                        if let Ok(Ok(stream)) = handshake {
+                            connection(stream, Some(peer), router, stop).await;
+                        }
+                    }
+                }
+            });
+        }
+        drop(listener);
+        drain(connections).await;
+    })
+}
+
+/// Serves a router on a Unix socket of mode 0600 until `stop`.
+///
+/// # Errors
+/// Where the socket cannot be made.
+pub fn serve_unix(
+    path: &Path,
+    router: Router,
+    mut stop: watch::Receiver<bool>,
+) -> anyhow::Result<JoinHandle<()>> {
+    use std::os::unix::fs::PermissionsExt;
+    // A socket file without a process behind it is what a killed server leaves; the lock is ours.
+    let _ = std::fs::remove_file(path);
+    let listener =
+        UnixListener::bind(path).with_context(|| format!("cannot listen on {}", path.display()))?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
+    let path = path.to_owned();
+    Ok(tokio::spawn(async move {
+        let mut connections = JoinSet::new();
+        loop {
+            let accepted = tokio::select! {
+                accepted = listener.accept() => accepted,
+                _ = stop.wait_for(|stop| *stop) => break,
+            };
+            while connections.try_join_next().is_some() {}
+            if let Ok((stream, _)) = accepted {
+                let (router, stop) = (router.clone(), stop.clone());
+                connections.spawn(connection(stream, None, router, stop));
+            }
+        }
+        drain(connections).await;
+        let _ = std::fs::remove_file(path);
+    }))
+}
+
+async fn drain(mut connections: JoinSet<()>) {
+    let all = async { while connections.join_next().await.is_some() {} };
+    if tokio::time::timeout(DRAIN_TIMEOUT, all).await.is_err() {
+        tracing::warn!("some connections did not end in time");
+    }
+}
+
+async fn connection<S>(
+    stream: S,
+    peer: Option<SocketAddr>,
+    router: Router,
+    mut stop: watch::Receiver<bool>,
+) where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let service = service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
+        if let Some(peer) = peer {
+            request.extensions_mut().insert(ConnectInfo(peer));
+        }
+        router.clone().oneshot(request)
+    });
+    let mut http = hyper::server::conn::http1::Builder::new();
+    http.timer(TokioTimer::new())
+        .header_read_timeout(HEADERS_TIMEOUT)
+        .max_buf_size(HEADERS_BYTES_MAX)
+        .max_headers(HEADERS_MAX)
+        .keep_alive(true);
+    let served = http.serve_connection(TokioIo::new(stream), service);
+    tokio::pin!(served);
+    let ended = tokio::select! {
+        _ = served.as_mut() => true,
+        _ = stop.wait_for(|stop| *stop) => false,
+    };
+    if !ended {
+        served.as_mut().graceful_shutdown();
+        let _ = served.await;
+    }
+}
+
+/// Reads certificate chain and key for TLS.
+///
+/// # Errors
+/// Where a file cannot be read or they do not fit.
+pub fn tls(certificate: &Path, key: &Path) -> anyhow::Result<TlsAcceptor> {
+    use rustls_pki_types::pem::PemObject;
+    use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+    let chain = CertificateDer::pem_file_iter(certificate)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .with_context(|| format!("{} is no PEM certificate chain", certificate.display()))?;
+    let key = PrivateKeyDer::from_pem_file(key)
+        .with_context(|| format!("{} is no PEM private key", key.display()))?;
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .context("certificate and key do not fit")?;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(TlsAcceptor::from(Arc::new(config)))
+}

@@ -1,0 +1,208 @@
+//! The way of an event, on one screen: decode → project → limits → identity → consent and policy → seal → journal → answer.
+//!
+//! Bytes come from the intake routes; entries go to the journal, from where every consumer reads at its own cursor.
+//! Invariant: what is acknowledged is durable (P4); nothing that policy did not admit leaves this file (P1, P2).
+
+mod steps;
+
+use crate::counters::{Count, Counters};
+use crate::geo::Geo;
+use crate::policies::Policies;
+use crate::projects::Projects;
+use crate::rates::{Network, RateLimit};
+use bytes::Bytes;
+use cofferdam_journal::{Append, Journal, JournalError};
+use cofferdam_model::{Clock, Entropy, Limits, Place, Refusal, TimestampMs};
+use cofferdam_policy::{Signals, record};
+use cofferdam_vault::Vault;
+use cofferdam_wire::{Batch, Rejected};
+use std::net::IpAddr;
+use std::sync::{Arc, RwLock};
+use steps::Admission;
+
+/// What the pipeline works with.
+#[derive(Debug)]
+pub struct Pipeline {
+    /// The projects by token and secret; replaced on reload.
+    pub projects: RwLock<Arc<Projects>>,
+    /// The policies.
+    pub policies: Arc<Policies>,
+    /// Keys and identity.
+    pub vault: Arc<Vault>,
+    /// Where entries become durable.
+    pub journal: Journal,
+    /// What the operator sees.
+    pub counters: Arc<Counters>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Ids for events that have none.
+    pub entropy: Arc<dyn Entropy>,
+    /// Locations, if a database is configured.
+    pub geo: Option<Geo>,
+    /// Limits of one request.
+    pub limits: Limits,
+    /// Limits of a token and network.
+    pub rates: Rates,
+}
+
+/// Limits of a token and network.
+#[derive(Debug)]
+pub struct Rates {
+    /// Events a minute.
+    pub events: RateLimit<(Arc<str>, Network)>,
+    /// New people a minute.
+    pub new_people: RateLimit<(Arc<str>, Network)>,
+}
+
+/// What is known of the sender, besides the body.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Sender<'a> {
+    /// The connection's address, through trusted proxies only.
+    pub address: Option<IpAddr>,
+    /// `Origin`, if the request came from a page.
+    pub origin: Option<&'a str>,
+    /// `User-Agent`.
+    pub user_agent: Option<&'a str>,
+    /// Consent signals in headers.
+    pub signals: Signals,
+    /// The project secret or token shown in `Authorization`.
+    pub credential: Option<&'a str>,
+    /// Whether the connection is the person's own (browser), not a server's.
+    pub is_person: bool,
+}
+
+/// What became of a request's items.
+#[derive(Debug, Default)]
+pub struct Accepted {
+    /// Items that are durable, duplicates included.
+    pub accepted: u32,
+    /// Items that are not, by index.
+    pub rejected: Vec<Rejected>,
+}
+
+/// Why a request could not be taken now; the sender should come again.
+#[derive(Clone, Copy, Debug)]
+pub struct Unavailable {
+    /// Seconds after which to try again.
+    pub retry_after_s: u32,
+}
+
+impl Pipeline {
+    /// Takes a decoded request's items the whole way to the journal.
+    ///
+    /// # Errors
+    /// [`Unavailable`] where durability cannot be promised now: nothing is acknowledged.
+    pub async fn accept(
+        &self,
+        batch: Batch<'_>,
+        sender: &Sender<'_>,
+    ) -> Result<Accepted, Unavailable> {
+        let received = self.clock.now();
+        let mut admission = self.admit_all(batch, sender, received);
+        if !admission.records.is_empty() {
+            let append = self.seal(&mut admission)?;
+            let appended = self.journal.append(append).await.map_err(unavailable)?;
+            self.vault.confirm(&admission.definitions);
+            self.count_accepted(received, &admission, appended.duplicates.len());
+        }
+        self.count_refused(&admission);
+        Ok(Accepted {
+            accepted: admission.items_kept,
+            rejected: admission.rejected,
+        })
+    }
+
+    /// Project, limits, identity, consent and policy for every item; all in memory, nothing durable yet.
+    fn admit_all(&self, batch: Batch<'_>, sender: &Sender<'_>, received: TimestampMs) -> Admission {
+        let policy = self.policies.active();
+        let projects = self.projects();
+        let place = self.place(sender);
+        let mut admission = Admission::new(batch.rejected, batch.notes);
+        for item in &batch.items {
+            let decided = steps::ItemStep {
+                pipeline: self,
+                policy: &policy,
+                projects: &projects,
+                sender,
+                place: place.as_ref(),
+                received,
+            }
+            .admit(item, &mut admission);
+            if let Err((project, refusal)) = decided {
+                admission.refuse(steps::index_of(item), project, refusal);
+            }
+        }
+        admission
+    }
+
+    /// One entry: definitions and records, personal parts under the persons' keys, all of it under the journal's key.
+    fn seal(&self, admission: &mut Admission) -> Result<Append, Unavailable> {
+        let mut plain = Vec::with_capacity(admission.records.len() * 256);
+        if let Err(error) = record::encode(
+            &admission.definitions,
+            &admission.records,
+            &*self.vault,
+            &mut plain,
+        ) {
+            // A person was forgotten between resolving and sealing: the next try is refused as such.
+            tracing::warn!(%error, "an entry could not be sealed");
+            return Err(Unavailable { retry_after_s: 1 });
+        }
+        let (tag, sealed) = self.vault.encrypt_entry(&plain);
+        Ok(Append {
+            keys: std::mem::take(&mut admission.keys),
+            tag,
+            payload: Bytes::from(sealed),
+        })
+    }
+
+    fn place(&self, sender: &Sender<'_>) -> Option<Place> {
+        let address = sender.address.filter(|_| sender.is_person)?;
+        self.geo.as_ref()?.place(address)
+    }
+
+    /// The projects as configured now.
+    pub fn projects(&self) -> Arc<Projects> {
+        Arc::clone(
+            &self
+                .projects
+                .read()
+                .unwrap_or_else(std::sync::PoisonError::into_inner),
+        )
+    }
+
+    fn count_accepted(&self, received: TimestampMs, admission: &Admission, duplicates: usize) {
+        self.counters.add(
+            Count::Accepted(received.day()),
+            admission.records.len() as u64,
+        );
+        if duplicates > 0 {
+            let project = admission
+                .records
+                .first()
+                .map_or_else(|| Arc::from(""), |record| Arc::clone(&record.project().0));
+            self.counters.add(
+                Count::Refused(project, Refusal::Duplicate),
+                duplicates as u64,
+            );
+        }
+    }
+
+    fn count_refused(&self, admission: &Admission) {
+        for (project, refusal) in &admission.refused {
+            self.counters
+                .add(Count::Refused(Arc::clone(project), *refusal), 1);
+        }
+        for (name, count) in admission.notes.counts() {
+            if count > 0 {
+                self.counters
+                    .add(Count::Note(Arc::from(name)), u64::from(count));
+            }
+        }
+    }
+}
+
+fn unavailable(error: JournalError) -> Unavailable {
+    tracing::warn!(%error, "an append was not acknowledged");
+    Unavailable { retry_after_s: 5 }
+}

@@ -1,0 +1,297 @@
+//! The steps of one item: whose project, within the limits, who it is about, what policy admits.
+//!
+//! Invariant: a step either goes on or returns one refusal; a refused item leaves nothing behind but a count.
+
+use super::{Pipeline, Sender};
+use crate::projects::{Project, Projects};
+use crate::rates::Network;
+use cofferdam_journal::{Key, NO_KEY};
+use cofferdam_model::{
+    Definition, Incoming, IncomingEvent, IncomingUpdate, OrganizationNumber, PersonNumber, Place,
+    Provenance, Pseudonyms, Refusal, Subject, TimestampMs, Value,
+};
+use cofferdam_policy::{ConsentState, IntakeContext, Policy, Record, ResolvedIdentity};
+use cofferdam_wire::{Notes, Rejected};
+use std::sync::Arc;
+
+/// What the items of a request came to.
+#[derive(Debug)]
+pub(super) struct Admission {
+    pub(super) records: Vec<Record>,
+    pub(super) keys: Vec<Key>,
+    pub(super) definitions: Vec<Definition>,
+    pub(super) items_kept: u32,
+    pub(super) rejected: Vec<Rejected>,
+    pub(super) refused: Vec<(Arc<str>, Refusal)>,
+    pub(super) notes: Notes,
+}
+
+impl Admission {
+    pub(super) fn new(rejected: Vec<Rejected>, notes: Notes) -> Self {
+        let refused = rejected
+            .iter()
+            .map(|rejected| (Arc::from(""), rejected.refusal))
+            .collect();
+        Self {
+            records: Vec::new(),
+            keys: Vec::new(),
+            definitions: Vec::new(),
+            items_kept: 0,
+            rejected,
+            refused,
+            notes,
+        }
+    }
+
+    pub(super) fn refuse(&mut self, index: u32, project: Arc<str>, refusal: Refusal) {
+        self.rejected.push(Rejected::of(index, refusal));
+        self.refused.push((project, refusal));
+    }
+
+    fn keep(&mut self, record: Record, key: Key, definitions: Vec<Definition>) {
+        self.records.push(record);
+        self.keys.push(key);
+        for definition in definitions {
+            if !self.definitions.contains(&definition) {
+                self.definitions.push(definition);
+            }
+        }
+        self.items_kept += 1;
+    }
+}
+
+/// Position of an item in its request.
+pub(super) fn index_of(item: &Incoming<'_>) -> u32 {
+    match item {
+        Incoming::Event(event) => event.index,
+        Incoming::Update(update) => update.index,
+    }
+}
+
+/// One item on its way.
+pub(super) struct ItemStep<'a> {
+    pub(super) pipeline: &'a Pipeline,
+    pub(super) policy: &'a Policy,
+    pub(super) projects: &'a Projects,
+    pub(super) sender: &'a Sender<'a>,
+    pub(super) place: Option<&'a Place>,
+    pub(super) received: TimestampMs,
+}
+
+/// Why an item went no further, and the project it was for (empty where unknown).
+type Stopped = (Arc<str>, Refusal);
+
+impl ItemStep<'_> {
+    /// All steps of one item.
+    pub(super) fn admit(
+        &self,
+        item: &Incoming<'_>,
+        admission: &mut Admission,
+    ) -> Result<(), Stopped> {
+        let token = match item {
+            Incoming::Event(event) => event.token.as_deref(),
+            Incoming::Update(update) => update.token.as_deref(),
+        };
+        let (project, provenance) = self
+            .projects
+            .standing(token, self.sender.credential)
+            .ok_or_else(|| (Arc::from(""), Refusal::UnknownToken))?;
+        let stopped = |refusal| (Arc::clone(&project.name.0), refusal);
+        self.check_origin(project, provenance).map_err(stopped)?;
+        self.check_rate(project).map_err(stopped)?;
+        match item {
+            Incoming::Event(event) => self
+                .event(project, provenance, event, admission)
+                .map_err(stopped),
+            Incoming::Update(update) => self
+                .update(project, provenance, update, admission)
+                .map_err(stopped),
+        }
+    }
+
+    fn check_origin(&self, project: &Project, provenance: Provenance) -> Result<(), Refusal> {
+        match self.sender.origin {
+            Some(origin) if provenance == Provenance::Claimed && !project.allows_origin(origin) => {
+                Err(Refusal::OriginNotAllowed)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn check_rate(&self, project: &Project) -> Result<(), Refusal> {
+        let key = (
+            Arc::clone(&project.name.0),
+            Network::of(self.sender.address),
+        );
+        if self.pipeline.rates.events.take(key, 1, self.received) {
+            Ok(())
+        } else {
+            Err(Refusal::RateLimited)
+        }
+    }
+
+    fn event(
+        &self,
+        project: &Project,
+        provenance: Provenance,
+        event: &IncomingEvent<'_>,
+        admission: &mut Admission,
+    ) -> Result<(), Refusal> {
+        let (person, mut definitions) = self.resolve(project, provenance, &event.identity)?;
+        let organization = self.organization_of(project, &event.properties, &mut definitions);
+        let made_up;
+        let (insert_id, known) = match event.insert_id.as_deref() {
+            Some(insert_id) if !insert_id.is_empty() => (insert_id, true),
+            _ => {
+                made_up = self.make_insert_id();
+                (made_up.as_str(), false)
+            }
+        };
+        let as_sent = event.identity.distinct_id.as_deref().unwrap_or_default();
+        let key = self
+            .pipeline
+            .vault
+            .insert_key(&project.name, &event.name, as_sent, insert_id);
+        let identity = ResolvedIdentity {
+            person,
+            organization,
+            insert_key: key,
+            insert_id,
+        };
+        let context = self.context(project, provenance, person);
+        let admitted = self.policy.admit(&context, event, &identity)?;
+        admission.keep(
+            admitted.into(),
+            if known { key } else { NO_KEY },
+            definitions,
+        );
+        Ok(())
+    }
+
+    fn update(
+        &self,
+        project: &Project,
+        provenance: Provenance,
+        update: &IncomingUpdate<'_>,
+        admission: &mut Admission,
+    ) -> Result<(), Refusal> {
+        let mut definitions = Vec::new();
+        let (person, organization) = match &update.subject {
+            Subject::Person => {
+                let (person, defined) = self.resolve(project, provenance, &update.identity)?;
+                definitions = defined;
+                (person, None)
+            }
+            Subject::Group { key, id } => {
+                let own = project.organization_key.as_deref() == Some(key);
+                let id = if own {
+                    id.to_string()
+                } else {
+                    format!("{key}:{id}")
+                };
+                (
+                    PersonNumber::ORGANIZATIONS,
+                    Some(self.organization(project, &id, &mut definitions)),
+                )
+            }
+        };
+        let identity = ResolvedIdentity {
+            person,
+            organization,
+            insert_key: NO_KEY,
+            insert_id: "",
+        };
+        let context = self.context(project, provenance, person);
+        let admitted = self.policy.admit_update(&context, update, &identity)?;
+        admission.keep(admitted.into(), NO_KEY, definitions);
+        Ok(())
+    }
+
+    fn resolve(
+        &self,
+        project: &Project,
+        provenance: Provenance,
+        claim: &cofferdam_model::IdentityClaim<'_>,
+    ) -> Result<(PersonNumber, Vec<Definition>), Refusal> {
+        let key = || {
+            (
+                Arc::clone(&project.name.0),
+                Network::of(self.sender.address),
+            )
+        };
+        let left = self.pipeline.rates.new_people.left(key(), self.received);
+        let left = u32::try_from(left).unwrap_or(u32::MAX);
+        let resolved =
+            self.pipeline
+                .vault
+                .resolve_limited(&project.name, claim, provenance, left)?;
+        if resolved.new_people > 0 {
+            self.pipeline.rates.new_people.count(
+                key(),
+                u64::from(resolved.new_people),
+                self.received,
+            );
+        }
+        Ok((resolved.person, resolved.definitions))
+    }
+
+    fn organization_of(
+        &self,
+        project: &Project,
+        properties: &[(std::borrow::Cow<'_, str>, Value<'_>)],
+        definitions: &mut Vec<Definition>,
+    ) -> Option<OrganizationNumber> {
+        let wanted = project.organization_key.as_deref()?;
+        let (_, value) = properties.iter().find(|(key, _)| key == wanted)?;
+        let first = match value {
+            Value::List(items) => items.first()?,
+            other => other,
+        };
+        let id = match first {
+            Value::Text(text) if !text.is_empty() => text.to_string(),
+            Value::Int(number) => number.to_string(),
+            _ => return None,
+        };
+        Some(self.organization(project, &id, definitions))
+    }
+
+    fn organization(
+        &self,
+        project: &Project,
+        id: &str,
+        definitions: &mut Vec<Definition>,
+    ) -> OrganizationNumber {
+        let resolved = self.pipeline.vault.resolve_organization(&project.name, id);
+        definitions.extend(resolved.definition);
+        resolved.number
+    }
+
+    fn context<'b>(
+        &'b self,
+        project: &'b Project,
+        provenance: Provenance,
+        person: PersonNumber,
+    ) -> IntakeContext<'b> {
+        let standing = self.pipeline.vault.consent(person).home();
+        let sender = self.sender;
+        IntakeContext {
+            project: &project.name,
+            received: self.received,
+            provenance,
+            signals: sender.signals,
+            consent: ConsentState {
+                opted_in: standing.opted_in,
+                objected: standing.objected,
+            },
+            address: sender.address.filter(|_| sender.is_person),
+            place: self.place,
+            user_agent: sender.user_agent.filter(|_| sender.is_person),
+            limits: &self.pipeline.limits,
+        }
+    }
+
+    /// An id for an event that came without one; such events cannot be told from their copies.
+    fn make_insert_id(&self) -> String {
+        crate::config::init::random_hex::<16>(&*self.pipeline.entropy)
+    }
+}

@@ -1,0 +1,364 @@
+//! The journal's in-house consumer: identity into the vault, what home may have into the store, who sent what into the ledger.
+//!
+//! One task reads each entry once and hands it to every projection that has not seen it; each keeps its own cursor, so a crash
+//! between two of them is mended by reading again. Vendors have their own workers in egress.
+//! Invariant: a projection is applied in journal order and takes nothing but what policy minimized for home.
+
+use crate::counters::{Count, Counters};
+use crate::fields::Fields;
+use crate::live::{Live, LiveRecord};
+use crate::policies::Policies;
+use cofferdam_journal::{Entry, Journal, JournalError};
+use cofferdam_ledger::{FieldKey, FieldSetId, Ledger, LedgerError, SeenItem};
+use cofferdam_model::{Clock, Form, PersonNumber, ProjectName, Refusal, SealError};
+use cofferdam_policy::{
+    Home, HomeItem, Minimized, Policy, Record, RecordError, ShapeField, record,
+};
+use cofferdam_store::{Store, StoreError};
+use cofferdam_vault::{Vault, VaultError};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use thiserror::Error;
+use tokio::sync::watch;
+
+/// Journal bytes read at a time.
+const READ_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Longest wait between two looks at the journal, for the timed work.
+const TICK: Duration = Duration::from_millis(500);
+/// Wait after a failure, before the same stretch is read again.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// Why a stretch of the journal could not be projected; it is tried again.
+#[derive(Debug, Error)]
+pub enum ProjectError {
+    /// The journal cannot be read.
+    #[error("the journal cannot be read")]
+    Journal(#[from] JournalError),
+    /// An entry cannot be decrypted.
+    #[error("a journal entry cannot be decrypted")]
+    Seal(#[from] SealError),
+    /// An entry cannot be decoded.
+    #[error("a journal entry cannot be decoded")]
+    Record(#[from] RecordError),
+    /// The vault failed.
+    #[error("the vault failed")]
+    Vault(#[from] VaultError),
+    /// The store failed.
+    #[error("the store failed")]
+    Store(#[from] StoreError),
+    /// The ledger failed.
+    #[error("the ledger failed")]
+    Ledger(#[from] LedgerError),
+    /// The counters failed.
+    #[error("the counters cannot be written")]
+    Counters(#[from] sqlx::Error),
+    /// A blocking task ended early.
+    #[error("a task ended early")]
+    Task(#[from] tokio::task::JoinError),
+}
+
+/// The in-house consumer.
+#[derive(Debug)]
+pub struct Projector {
+    /// Where it reads.
+    pub journal: Journal,
+    /// Keys and identity.
+    pub vault: Arc<Vault>,
+    /// The event store.
+    pub store: Arc<Store>,
+    /// Who sent what.
+    pub ledger: Arc<Ledger>,
+    /// The policies.
+    pub policies: Arc<Policies>,
+    /// What the operator sees.
+    pub counters: Arc<Counters>,
+    /// The fields that were seen.
+    pub fields: Arc<Fields>,
+    /// The last records.
+    pub live: Arc<Live>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Next sequence number to count; counted in memory ahead of what is written.
+    pub counted: AtomicU64,
+    /// Next sequence number whose fields the ledger has seen; ahead of its durable cursor.
+    pub seen_to: AtomicU64,
+    /// Next sequence number that is visible in every projection.
+    pub visible: watch::Sender<u64>,
+}
+
+impl Projector {
+    /// Runs until `stop` says so.
+    pub async fn run(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
+        let mut durable = self.journal.durable();
+        loop {
+            match self.step().await {
+                Ok(true) => continue,
+                Ok(false) => {
+                    tokio::select! {
+                        _ = durable.changed() => {}
+                        () = tokio::time::sleep(TICK) => {}
+                        _ = stop.wait_for(|stop| *stop) => break,
+                    }
+                }
+                Err(error) => {
+                    tracing::error!(error = ?error, "the journal could not be projected; trying again");
+                    tokio::select! {
+                        () = tokio::time::sleep(RETRY) => {}
+                        _ = stop.wait_for(|stop| *stop) => break,
+                    }
+                }
+            }
+        }
+        if let Err(error) = self.flush().await {
+            tracing::error!(error = ?error, "the last flush failed; the journal still has everything");
+        }
+    }
+
+    /// Projects everything that is durable now.
+    ///
+    /// # Errors
+    /// The first failure.
+    pub async fn catch_up(&self) -> Result<(), ProjectError> {
+        while self.step().await? {}
+        Ok(())
+    }
+
+    /// Cuts the store's tail and writes the counters.
+    ///
+    /// # Errors
+    /// Where either cannot be written.
+    pub async fn flush(&self) -> Result<(), ProjectError> {
+        self.store.flush().await?;
+        self.fields.write(self.counters.pool()).await?;
+        self.counters
+            .write(self.counted.load(Ordering::SeqCst))
+            .await?;
+        Ok(())
+    }
+
+    /// The lowest sequence number that some projection still needs; what is before it may be released.
+    ///
+    /// # Errors
+    /// Where the ledger cannot say.
+    pub fn durable_cursor(&self) -> Result<u64, LedgerError> {
+        Ok(self
+            .vault
+            .cursor()
+            .min(self.store.cursor())
+            .min(self.ledger.cursor()?)
+            .min(self.counters.cursor()))
+    }
+
+    fn position(&self) -> u64 {
+        let counted = self.counted.load(Ordering::SeqCst);
+        self.vault
+            .cursor()
+            .min(self.store.next_seq())
+            .min(self.seen_to.load(Ordering::SeqCst))
+            .min(counted)
+    }
+
+    /// Projects one stretch. Returns whether there was one.
+    async fn step(&self) -> Result<bool, ProjectError> {
+        let from = self.position();
+        let journal = self.journal.clone();
+        let entries =
+            tokio::task::spawn_blocking(move || journal.read(from, READ_BYTES_MAX)).await??;
+        let Some(next_seq) = entries.last().map(Entry::next_seq) else {
+            if self.store.flush_due(self.clock.now()) {
+                self.flush().await?;
+            }
+            return Ok(false);
+        };
+        let mut stretch = Stretch::new(self.policies.active());
+        for entry in &entries {
+            stretch.read(entry, self)?;
+        }
+        self.vault.apply(&stretch.definitions, next_seq).await?;
+        self.see(&stretch, next_seq)?;
+        let items = stretch.minimize(self);
+        self.store.ingest(items, next_seq).await?;
+        self.counted.fetch_max(next_seq, Ordering::SeqCst);
+        self.visible.send_replace(next_seq);
+        if self.store.flush_due(self.clock.now()) {
+            self.flush().await?;
+        }
+        Ok(true)
+    }
+
+    /// Who sent which field, into the ledger.
+    fn see(&self, stretch: &Stretch, next_seq: u64) -> Result<(), ProjectError> {
+        let mut by_project: HashMap<&ProjectName, Vec<SeenItem>> = HashMap::new();
+        let mut sets: HashMap<Vec<FieldKey>, FieldSetId> = HashMap::new();
+        for read in &stretch.records {
+            let keys: Vec<FieldKey> = read
+                .shape
+                .iter()
+                .map(|field| seen_key(field, &stretch.policy))
+                .collect();
+            let fields = match sets.get(&keys) {
+                Some(id) => *id,
+                None => {
+                    let id = self.ledger.field_set(&keys)?;
+                    sets.insert(keys, id);
+                    id
+                }
+            };
+            let person =
+                Some(read.record.person()).filter(|person| *person != PersonNumber::ORGANIZATIONS);
+            let item = SeenItem {
+                person,
+                day: read.record.received().day(),
+                fields,
+                is_event: read.record.is_event(),
+            };
+            by_project
+                .entry(read.record.project())
+                .or_default()
+                .push(item);
+        }
+        let items: Vec<(ProjectName, Vec<SeenItem>)> = by_project
+            .into_iter()
+            .map(|(project, items)| (project.clone(), items))
+            .collect();
+        self.ledger.seen(&items, next_seq)?;
+        self.seen_to.fetch_max(next_seq, Ordering::SeqCst);
+        Ok(())
+    }
+}
+
+/// What `seen` records of a field: the form in which home has it.
+fn seen_key(field: &ShapeField, policy: &Policy) -> FieldKey {
+    let form = match field.refusal {
+        Some(_) => Form::Withheld,
+        None => home_form(policy, field.category),
+    };
+    FieldKey {
+        path: Arc::clone(&field.path),
+        category: field.category,
+        form,
+    }
+}
+
+/// The form that `[home]` lists for a category.
+#[must_use]
+pub fn home_form(policy: &Policy, category: cofferdam_model::Category) -> Form {
+    let home = &policy.source().home;
+    category
+        .covering()
+        .find_map(|covering| home.get(&covering).copied())
+        .unwrap_or(Form::Withheld)
+}
+
+/// A record that was read, with its shape.
+struct ReadRecord {
+    seq: u64,
+    record: Arc<Record>,
+    shape: Vec<ShapeField>,
+}
+
+/// What some entries hold.
+struct Stretch {
+    policy: Arc<Policy>,
+    definitions: Vec<cofferdam_model::Definition>,
+    records: Vec<ReadRecord>,
+}
+
+impl Stretch {
+    fn new(policy: Arc<Policy>) -> Self {
+        Self {
+            policy,
+            definitions: Vec::new(),
+            records: Vec::new(),
+        }
+    }
+
+    fn read(&mut self, entry: &Entry, projector: &Projector) -> Result<(), ProjectError> {
+        let plain = projector.vault.decrypt_entry(entry.tag, &entry.payload)?;
+        let decoded = record::decode(&plain)?;
+        self.definitions.extend(decoded.definitions);
+        for (index, record) in (0u32..).zip(decoded.records) {
+            if entry.duplicates.contains(index) {
+                continue;
+            }
+            let shape = record.shape();
+            self.records.push(ReadRecord {
+                seq: entry.first_seq + u64::from(index),
+                record: Arc::new(record),
+                shape,
+            });
+        }
+        Ok(())
+    }
+
+    /// What home may have of each record; counts and the Live feed on the way.
+    fn minimize(&self, projector: &Projector) -> Vec<(u64, Minimized<Home>)> {
+        let counted = projector.counted.load(Ordering::SeqCst);
+        let home: Arc<str> = Arc::from("home");
+        let mut items = Vec::with_capacity(self.records.len());
+        let mut counts: HashMap<Count, u64> = HashMap::new();
+        for read in &self.records {
+            let minimized = self.policy.minimize_home(&read.record, &*projector.vault);
+            let is_new = read.seq >= counted;
+            if is_new {
+                projector.fields.see(
+                    read.record.project(),
+                    read.record.received().day(),
+                    &read.shape,
+                );
+                count(&mut counts, &home, read, minimized.as_ref());
+            }
+            let kept = minimized
+                .as_ref()
+                .ok()
+                .map(|minimized| Arc::new(minimized.item().clone()));
+            projector.live.push(LiveRecord {
+                seq: read.seq,
+                record: Arc::clone(&read.record),
+                home: kept,
+            });
+            if let Ok(minimized) = minimized {
+                items.push((read.seq, minimized));
+            }
+        }
+        projector.counters.add_all(counts);
+        items
+    }
+}
+
+fn count(
+    counts: &mut HashMap<Count, u64>,
+    home: &Arc<str>,
+    read: &ReadRecord,
+    minimized: Result<&Minimized<Home>, &Refusal>,
+) {
+    let mut add = |count: Count| *counts.entry(count).or_default() += 1;
+    let withheld = match minimized {
+        Err(refusal) => {
+            add(Count::Refused(
+                Arc::clone(&read.record.project().0),
+                *refusal,
+            ));
+            return;
+        }
+        Ok(minimized) => match minimized.item() {
+            HomeItem::Event(event) => {
+                add(Count::Stored(read.record.received().day()));
+                &event.withheld
+            }
+            HomeItem::Update(update) => &update.withheld,
+        },
+    };
+    for (path, refusal) in withheld {
+        let category = read
+            .shape
+            .iter()
+            .find(|field| field.path.ends_with(&**path))
+            .map(|field| field.category);
+        if let Some(category) = category {
+            add(Count::Withheld(Arc::clone(home), category, *refusal));
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! The projects by what senders show: the public write token, or the import secret.
+//!
+//! Invariant: a secret is compared in constant time and never kept in clear; only a secret makes data verified.
+
+use crate::config::Config;
+use cofferdam_model::{ProjectName, Provenance};
+use sha2::{Digest, Sha256};
+use std::path::PathBuf;
+use thiserror::Error;
+
+/// A project's secret cannot be read.
+#[derive(Debug, Error)]
+#[error("the import secret `{path}` cannot be used: {problem}")]
+pub struct SecretError {
+    path: PathBuf,
+    problem: String,
+}
+
+/// A project as intake knows it.
+#[derive(Clone, Debug)]
+pub struct Project {
+    /// The name.
+    pub name: ProjectName,
+    /// The public write token.
+    pub token: String,
+    /// Property that holds the organization's id.
+    pub organization_key: Option<String>,
+    origins: Vec<String>,
+    secret_hash: Option<[u8; 32]>,
+}
+
+impl Project {
+    /// Whether a page of this origin may send.
+    #[must_use]
+    pub fn allows_origin(&self, origin: &str) -> bool {
+        self.origins.is_empty()
+            || self
+                .origins
+                .iter()
+                .any(|allowed| allowed == "*" || allowed == origin)
+    }
+}
+
+/// All projects.
+#[derive(Clone, Debug, Default)]
+pub struct Projects {
+    projects: Vec<Project>,
+}
+
+impl Projects {
+    /// Reads the projects of a configuration, with their secrets.
+    ///
+    /// # Errors
+    /// Where a secret's file cannot be read or is too short.
+    pub fn load(config: &Config) -> Result<Self, SecretError> {
+        let mut projects = Vec::new();
+        for project in &config.projects {
+            let secret_hash = match &project.import_secret_file {
+                None => None,
+                Some(path) => {
+                    let error = |problem: String| SecretError {
+                        path: path.clone(),
+                        problem,
+                    };
+                    let text =
+                        std::fs::read_to_string(path).map_err(|cause| error(cause.to_string()))?;
+                    let secret = text.trim();
+                    if secret.len() < 16 {
+                        return Err(error("it has fewer than 16 characters".to_owned()));
+                    }
+                    Some(hash(secret))
+                }
+            };
+            projects.push(Project {
+                name: project.name.clone(),
+                token: project.token.clone(),
+                organization_key: project.organization_key.clone(),
+                origins: project.origins.clone(),
+                secret_hash,
+            });
+        }
+        Ok(Self { projects })
+    }
+
+    /// The projects.
+    #[must_use]
+    pub fn all(&self) -> &[Project] {
+        &self.projects
+    }
+
+    /// Whose data an item is, and how far it can be believed: a secret's project, else the token's.
+    #[must_use]
+    pub fn standing(
+        &self,
+        token: Option<&str>,
+        credential: Option<&str>,
+    ) -> Option<(&Project, Provenance)> {
+        if let Some(credential) = credential {
+            if let Some(project) = self.by_secret(credential) {
+                // A token of another project beside the secret is a mix-up: believe neither.
+                let own = token.is_none_or(|token| token == project.token || token.is_empty());
+                return own.then_some((project, Provenance::Verified));
+            }
+            if token.is_none() {
+                return self
+                    .by_token(credential)
+                    .map(|project| (project, Provenance::Claimed));
+            }
+        }
+        self.by_token(token?)
+            .map(|project| (project, Provenance::Claimed))
+    }
+
+    fn by_token(&self, token: &str) -> Option<&Project> {
+        self.projects.iter().find(|project| project.token == token)
+    }
+
+    fn by_secret(&self, secret: &str) -> Option<&Project> {
+        let hashed = hash(secret);
+        self.projects.iter().find(|project| {
+            // Hashes are compared: what an attacker could learn from timing is a hash of its own guess.
+            project.secret_hash == Some(hashed)
+        })
+    }
+}
+
+fn hash(secret: &str) -> [u8; 32] {
+    Sha256::digest(secret.as_bytes()).into()
+}

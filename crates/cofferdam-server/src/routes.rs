@@ -1,0 +1,19 @@
+//! The routes, by listener: intake (public, CORS, no cookies), health (both), admin API and web app (never CORS).
+
+pub mod api;
+mod audit;
+mod explain;
+mod fields;
+pub mod health;
+pub mod intake;
+mod keys;
+mod live;
+mod metrics;
+mod overview;
+mod people;
+mod radius;
+pub mod reports;
+mod status;
+mod store;
+mod vendors;
+mod words;

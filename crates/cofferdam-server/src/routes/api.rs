@@ -1,0 +1,80 @@
+//! The admin API: every route in one table, with its description for OpenAPI.
+//!
+//! Invariant: handlers extract, take a permit, call one domain function and map; without the permit they do not compile.
+
+use super::{
+    audit, explain, fields, keys, live, metrics, overview, people, radius, reports, status, store,
+    vendors,
+};
+use crate::error::ApiError;
+use crate::system::System;
+use axum::http::StatusCode;
+use axum::{Json, Router};
+use std::sync::Arc;
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+/// What handlers work with.
+pub type Shared = axum::extract::State<Arc<System>>;
+/// What handlers answer.
+pub type Answer<T> = Result<Json<T>, ApiError>;
+
+#[derive(OpenApi)]
+#[openapi(info(
+    title = "Cofferdam admin API",
+    description = "Everything the web app and the command line do. Send the token of data/admin.token as a bearer token. \
+                   Errors are {error:{code, message, path, allowed, suggestions}}.",
+    version = "1"
+))]
+struct Description;
+
+/// All routes, and the description of them.
+pub fn routes() -> OpenApiRouter<Arc<System>> {
+    OpenApiRouter::with_openapi(Description::openapi())
+        .routes(routes!(status::status))
+        .routes(routes!(overview::overview))
+        .routes(routes!(live::live))
+        .routes(routes!(fields::list, fields::set, fields::unset))
+        .routes(routes!(vendors::list))
+        .routes(routes!(vendors::show))
+        .routes(routes!(vendors::contain))
+        .routes(routes!(vendors::resume))
+        .routes(routes!(radius::radius))
+        .routes(routes!(radius::people))
+        .routes(routes!(reports::segmentation))
+        .routes(routes!(reports::schema))
+        .routes(routes!(explain::explain))
+        .routes(routes!(people::erase))
+        .routes(routes!(people::consent))
+        .routes(routes!(store::flush))
+        .routes(routes!(store::snapshot))
+        .routes(routes!(keys::rotate_master))
+        .routes(routes!(keys::backup))
+        .routes(routes!(audit::tail))
+}
+
+/// The API's router.
+pub fn router(system: &Arc<System>) -> Router {
+    let (router, description) = routes().split_for_parts();
+    let description = Arc::new(description);
+    router
+        .route(
+            "/api/v1/openapi.json",
+            axum::routing::get(move || {
+                let description = Arc::clone(&description);
+                async move { Json((*description).clone()) }
+            }),
+        )
+        .route("/metrics", axum::routing::get(metrics::metrics))
+        .route("/api/{*rest}", axum::routing::any(no_such_route))
+        .with_state(Arc::clone(system))
+}
+
+async fn no_such_route(uri: axum::http::Uri) -> ApiError {
+    ApiError::new(
+        StatusCode::NOT_FOUND,
+        "not_found",
+        format!("there is no route {}; see /api/v1/openapi.json", uri.path()),
+    )
+}

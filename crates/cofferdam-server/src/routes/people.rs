@@ -1,0 +1,169 @@
+//! People: forget one, record what one chose.
+
+use super::api::{Answer, Shared};
+use crate::auth::Asking;
+use crate::error::ApiError;
+use crate::system::System;
+use axum::Json;
+use axum::extract::State;
+use cofferdam_access::{Erase, WriteConfig};
+use cofferdam_model::{PersonNumber, ProjectName, VendorId};
+use cofferdam_vault::{Choice, Scope, Who};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use utoipa::ToSchema;
+
+/// A person: a number, or `id:<distinct_id>`.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(untagged)]
+enum Person {
+    /// A person number.
+    Number(u32),
+    /// `id:` and an id as sent.
+    Id(String),
+}
+
+/// Whom to forget.
+#[derive(Debug, Deserialize, ToSchema)]
+pub(super) struct EraseRequest {
+    project: String,
+    person: Person,
+}
+
+/// What an erasure did.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Erased {
+    /// All numbers of the person.
+    numbers: Vec<u32>,
+    deletion_requests: Vec<DeletionRequests>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct DeletionRequests {
+    vendor: String,
+    requests: usize,
+    state: &'static str,
+}
+
+/// Forgets a person: destroys the keys, queues deletion requests to the vendors, refuses late copies.
+#[utoipa::path(post, path = "/api/v1/people/erase", request_body = EraseRequest, responses((status = 200, body = Erased)))]
+pub(super) async fn erase(
+    State(system): Shared,
+    asking: Asking,
+    Json(request): Json<EraseRequest>,
+) -> Answer<Erased> {
+    let project = known_project(&system, &request.project)?;
+    let permit = system
+        .access
+        .permit::<Erase>(&asking.0, &format!("project/{project}/person"))
+        .await?;
+    let who = match &request.person {
+        Person::Number(number) => Who::Number(PersonNumber(*number)),
+        Person::Id(text) => Who::Id(id_of(text)?),
+    };
+    let erased = system.vault.erase(&permit, &project, who, None).await?;
+    system.store.erase(&permit, &erased.numbers).await?;
+    // Entries of the journal that hold the person's parts are unreadable with the person's key gone; a new entry key lets the
+    // old segments die on schedule.
+    system.vault.rotate_entry_key().await?;
+    let mut by_vendor: BTreeMap<String, usize> = BTreeMap::new();
+    for deletion in &erased.requests {
+        *by_vendor.entry(deletion.vendor.to_string()).or_default() += 1;
+    }
+    let deletion_requests = by_vendor
+        .into_iter()
+        .map(|(vendor, requests)| DeletionRequests {
+            vendor,
+            requests,
+            state: "requested",
+        })
+        .collect();
+    Ok(Json(Erased {
+        numbers: erased.numbers.iter().map(|number| number.0).collect(),
+        deletion_requests,
+    }))
+}
+
+/// What a person chose.
+#[derive(Debug, Deserialize, ToSchema)]
+pub(super) struct ConsentRequest {
+    project: String,
+    /// `id:<distinct_id>` or a number.
+    person: Person,
+    /// For one vendor.
+    vendor: Option<String>,
+    /// For a data use and everything below it.
+    purpose: Option<String>,
+    /// `object`, `consent` or `clear`.
+    state: String,
+}
+
+/// The choice that is now on record.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ConsentRecorded {
+    state: String,
+}
+
+/// Records an objection or a consent of a person; it reaches what is not sent yet.
+#[utoipa::path(post, path = "/api/v1/consent", request_body = ConsentRequest, responses((status = 200, body = ConsentRecorded)))]
+pub(super) async fn consent(
+    State(system): Shared,
+    asking: Asking,
+    Json(request): Json<ConsentRequest>,
+) -> Answer<ConsentRecorded> {
+    let project = known_project(&system, &request.project)?;
+    let _permit = system
+        .access
+        .permit::<WriteConfig>(&asking.0, &format!("project/{project}/consent"))
+        .await?;
+    let choice = match request.state.as_str() {
+        "object" => Choice::Objected,
+        "consent" => Choice::OptedIn,
+        "clear" => Choice::Withdrawn,
+        _ => {
+            let allowed = ["object", "consent", "clear"].map(str::to_owned).to_vec();
+            return Err(ApiError::invalid("state", "unknown state").allowed(allowed));
+        }
+    };
+    let scope = match (&request.vendor, &request.purpose) {
+        (Some(vendor), None) => Scope::Vendor(VendorId::from(vendor.as_str())),
+        (None, Some(purpose)) => Scope::Purpose(purpose.clone()),
+        (None, None) => Scope::All,
+        _ => {
+            return Err(ApiError::invalid(
+                "vendor",
+                "give vendor or purpose, not both",
+            ));
+        }
+    };
+    let person = match &request.person {
+        Person::Number(number) => PersonNumber(*number),
+        Person::Id(text) => system
+            .vault
+            .lookup(&project, id_of(text)?)
+            .ok_or_else(|| ApiError::not_found("person", "with that id", &[]))?,
+    };
+    system.vault.set_choice(person, scope, choice).await?;
+    Ok(Json(ConsentRecorded {
+        state: request.state,
+    }))
+}
+
+fn id_of(text: &str) -> Result<&str, ApiError> {
+    text.strip_prefix("id:")
+        .ok_or_else(|| ApiError::invalid("person", "give a number, or id:<distinct_id>"))
+}
+
+fn known_project(system: &System, name: &str) -> Result<ProjectName, ApiError> {
+    let config = system.config();
+    let known: Vec<&str> = config
+        .projects
+        .iter()
+        .map(|project| project.name.as_str())
+        .collect();
+    if known.contains(&name) {
+        Ok(ProjectName::from(name))
+    } else {
+        Err(ApiError::not_found("project", name, &known))
+    }
+}

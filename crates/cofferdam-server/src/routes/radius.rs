@@ -1,0 +1,164 @@
+//! Blast radius: who and what is exposed at a vendor.
+
+use super::api::{Answer, Shared};
+use crate::auth::Asking;
+use crate::config::{VendorConfig, VendorKind};
+use crate::error::ApiError;
+use crate::system::System;
+use axum::Json;
+use axum::body::Body;
+use axum::extract::{Path, Query, State};
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use cofferdam_access::{Export, ReadRadius};
+use cofferdam_ledger::{Basis, Coverage, Radius, RadiusRequest, Routing};
+use cofferdam_model::{Category, Day};
+use serde::{Deserialize, Serialize};
+use std::time::Instant;
+use utoipa::ToSchema;
+
+/// Window and basis.
+#[derive(Debug, Deserialize)]
+pub(super) struct RadiusQuery {
+    since: Option<String>,
+    until: Option<String>,
+    basis: Option<String>,
+}
+
+/// A blast radius with the time that it took.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct TimedRadius {
+    #[serde(flatten)]
+    #[schema(value_type = Object)]
+    radius: Radius,
+    /// Microseconds that the ledger took.
+    elapsed_us: u64,
+}
+
+/// The blast radius of a vendor. Days outside coverage are gaps, not errors.
+#[utoipa::path(get, path = "/api/v1/vendors/{id}/radius",
+    params(("id" = String, Path), ("since" = Option<String>, Query, description = "first UTC day; default: all"),
+        ("until" = Option<String>, Query, description = "last UTC day; default: today"),
+        ("basis" = Option<String>, Query, description = "sent (default) or held")),
+    responses((status = 200, body = TimedRadius)))]
+pub(super) async fn radius(
+    State(system): Shared,
+    asking: Asking,
+    Path(id): Path<String>,
+    Query(query): Query<RadiusQuery>,
+) -> Answer<TimedRadius> {
+    let (request, coverage) = prepare(&system, &id, &query).await?;
+    let permit = system
+        .access
+        .permit::<ReadRadius>(&asking.0, &format!("vendor/{id}/radius"))
+        .await?;
+    let (ledger, merges) = (
+        std::sync::Arc::clone(&system.ledger),
+        system.vault.merge_map(),
+    );
+    let timed = tokio::task::spawn_blocking(move || {
+        let started = Instant::now();
+        let radius = ledger.radius(&permit, &request, &merges, &coverage)?;
+        let elapsed_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+        Ok::<_, cofferdam_ledger::LedgerError>(TimedRadius { radius, elapsed_us })
+    })
+    .await??;
+    Ok(Json(timed))
+}
+
+/// The people of a blast radius, one JSON object a line: number, whether delivered, fields.
+#[utoipa::path(get, path = "/api/v1/vendors/{id}/radius/people",
+    params(("id" = String, Path), ("since" = Option<String>, Query), ("until" = Option<String>, Query), ("basis" = Option<String>, Query)),
+    responses((status = 200, description = "NDJSON", content_type = "application/x-ndjson")))]
+pub(super) async fn people(
+    State(system): Shared,
+    asking: Asking,
+    Path(id): Path<String>,
+    Query(query): Query<RadiusQuery>,
+) -> Result<Response, ApiError> {
+    let (request, _) = prepare(&system, &id, &query).await?;
+    let permit = system
+        .access
+        .permit::<Export>(&asking.0, &format!("vendor/{id}/radius/people"))
+        .await?;
+    let (ledger, merges) = (
+        std::sync::Arc::clone(&system.ledger),
+        system.vault.merge_map(),
+    );
+    let lines = tokio::task::spawn_blocking(move || {
+        let mut lines = Vec::new();
+        for person in ledger.radius_people(&permit, &request, &merges)? {
+            serde_json::to_writer(&mut lines, &person).map_err(std::io::Error::from)?;
+            lines.push(b'\n');
+        }
+        Ok::<_, anyhow::Error>(lines)
+    })
+    .await?
+    .map_err(|error| ApiError::internal(error.as_ref()))?;
+    Ok((
+        [(header::CONTENT_TYPE, "application/x-ndjson")],
+        Body::from(lines),
+    )
+        .into_response())
+}
+
+async fn prepare(
+    system: &System,
+    id: &str,
+    query: &RadiusQuery,
+) -> Result<(RadiusRequest, Coverage), ApiError> {
+    let config = system.config();
+    let vendor = super::vendors::find(&config, id)?;
+    let day = |name: &str, text: &Option<String>| match text.as_deref() {
+        None | Some("") => Ok(None),
+        Some(text) => Day::parse(text).map(Some).ok_or_else(|| {
+            ApiError::invalid(name, format!("`{text}` is not a day; write YYYY-MM-DD"))
+        }),
+    };
+    let today = system.clock.now().day();
+    let first = system.vendor_since(&vendor.id).await?;
+    let since = day("since", &query.since)?.unwrap_or(first);
+    let until = day("until", &query.until)?.unwrap_or(today);
+    if until < since {
+        return Err(ApiError::invalid("until", "until lies before since"));
+    }
+    let basis = match query.basis.as_deref() {
+        None | Some("" | "sent") => Basis::Sent,
+        Some("held") => Basis::Held,
+        Some(_) => {
+            let allowed = vec!["sent".to_owned(), "held".to_owned()];
+            return Err(ApiError::invalid("basis", "unknown basis").allowed(allowed));
+        }
+    };
+    let contract = &vendor.contract;
+    let request = RadiusRequest {
+        vendor: vendor.id.clone(),
+        since,
+        until,
+        basis,
+        retention_verified_days: contract
+            .retention_days
+            .filter(|_| contract.retention_verified),
+        retention_claimed_days: contract.retention_days,
+        known: Category::all()
+            .filter(|category| category.key().starts_with("user.") || category.key() == "secret")
+            .collect(),
+    };
+    Ok((request, coverage(vendor, first, today)))
+}
+
+/// What the ledger can know of a vendor: everything since it was declared here, if its traffic passes here.
+fn coverage(vendor: &VendorConfig, first: Day, today: Day) -> Coverage {
+    let routing = if vendor.kind == VendorKind::External {
+        Routing::None
+    } else {
+        Routing::Routed
+    };
+    Coverage {
+        routing,
+        complete_from: Some(first),
+        complete_through: Some(today),
+        nothing_before: false,
+        gaps: Vec::new(),
+    }
+}

@@ -1,0 +1,82 @@
+//! Reports over groups of people.
+
+use super::api::{Answer, Shared};
+use crate::auth::Asking;
+use crate::error::ApiError;
+use axum::Json;
+use axum::extract::{Path, State};
+use cofferdam_access::{ReadConfig, ReadReport};
+use cofferdam_model::ProjectName;
+use cofferdam_query::{QueryError, Segmentation, SegmentationRequest};
+use cofferdam_store::CatalogInfo;
+
+/// Trends: totals or distinct people by time and properties.
+#[utoipa::path(post, path = "/api/v1/reports/segmentation", request_body = Object, responses((status = 200, body = Object)))]
+pub(super) async fn segmentation(
+    State(system): Shared,
+    asking: Asking,
+    Json(mut request): Json<SegmentationRequest>,
+) -> Answer<Segmentation> {
+    let permit = system
+        .access
+        .permit::<ReadReport>(&asking.0, "reports/segmentation")
+        .await?;
+    if request.timezone.is_none() {
+        let config = system.config();
+        let project = config
+            .projects
+            .iter()
+            .find(|project| project.name == request.project);
+        request.timezone = project.map(|project| project.timezone.clone());
+    }
+    let merges = system.vault.merge_map();
+    let now = system.clock.now();
+    let store = system.store.clone();
+    let answer = tokio::task::spawn_blocking(move || {
+        cofferdam_query::segmentation(&permit, &store, &merges, &request, now)
+    })
+    .await??;
+    Ok(Json(answer))
+}
+
+/// Events and properties of a project, by name and type.
+#[utoipa::path(get, path = "/api/v1/projects/{project}/schema", params(("project" = String, Path)),
+    responses((status = 200, body = Object)))]
+pub(super) async fn schema(
+    State(system): Shared,
+    asking: Asking,
+    Path(project): Path<String>,
+) -> Answer<CatalogInfo> {
+    let _permit = system
+        .access
+        .permit::<ReadConfig>(&asking.0, &format!("project/{project}/schema"))
+        .await?;
+    let config = system.config();
+    let known: Vec<&str> = config
+        .projects
+        .iter()
+        .map(|project| project.name.as_str())
+        .collect();
+    if !known.contains(&project.as_str()) {
+        return Err(ApiError::not_found("project", &project, &known));
+    }
+    Ok(Json(
+        system.store.catalog(&ProjectName::from(project.as_str())),
+    ))
+}
+
+/// A query's error as an API error.
+pub(crate) fn query_error(error: QueryError) -> ApiError {
+    match error {
+        QueryError::Invalid {
+            path,
+            message,
+            allowed,
+            suggestions,
+        } => ApiError::invalid(&path, message)
+            .allowed(allowed)
+            .suggestions(suggestions),
+        QueryError::TooLarge { path, message } => ApiError::invalid(&path, message),
+        QueryError::Store(source) => ApiError::internal(&source),
+    }
+}

@@ -1,0 +1,416 @@
+//! Vendors: contract, table in words, delivery, containment.
+
+use super::api::{Answer, Shared};
+use super::words;
+use crate::auth::Asking;
+use crate::config::problem::Problem;
+use crate::config::{Config, VendorConfig, VendorKind};
+use crate::error::ApiError;
+use crate::system::System;
+use axum::Json;
+use axum::extract::{Path, State};
+use cofferdam_access::{Contain, ReadConfig};
+use cofferdam_egress::{SendState, VendorStatus, WithheldCount};
+use cofferdam_model::{Category, Day, Form, Refusal, VendorId};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// All vendors.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Vendors {
+    vendors: Vec<Vendor>,
+}
+
+/// A vendor: company, contract, table, delivery.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Vendor {
+    id: String,
+    name: String,
+    #[schema(value_type = String)]
+    kind: VendorKind,
+    endpoint: Option<String>,
+    region: String,
+    destination_region: Option<String>,
+    purpose: String,
+    projects: Vec<String>,
+    consent: &'static str,
+    legal_basis: String,
+    mode: &'static str,
+    #[schema(value_type = Option<String>)]
+    observe_until: Option<Day>,
+    contract: Contract,
+    receives: Vec<Receives>,
+    delivery: Delivery,
+    would_withhold: Vec<WouldWithhold>,
+    #[schema(value_type = Vec<Object>)]
+    problems: Vec<Problem>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct Contract {
+    reference: String,
+    signed: Option<String>,
+    #[schema(value_type = Option<String>)]
+    expires: Option<Day>,
+    #[schema(value_type = Option<String>)]
+    reviewed: Option<Day>,
+    breach_notice_hours: Option<u32>,
+    retention_days: Option<u32>,
+    retention_verified: bool,
+    subprocessors: Vec<String>,
+    certifications: Vec<Certification>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct Certification {
+    kind: String,
+    expires: Option<String>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct Receives {
+    #[schema(value_type = String)]
+    category: Category,
+    #[schema(value_type = String)]
+    form: Form,
+    words: String,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct Delivery {
+    state: &'static str,
+    last_success: Option<i64>,
+    last_error: Option<LastError>,
+    delivered: u64,
+    possible: u64,
+    refused: Vec<Reason>,
+    withheld: Vec<Reason>,
+    backlog: Backlog,
+    rate_per_minute: f64,
+    next_attempt: Option<i64>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct LastError {
+    code: &'static str,
+    status: Option<u16>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct Reason {
+    reason: String,
+    because: String,
+    count: u64,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct Backlog {
+    events: u64,
+    bytes: u64,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct WouldWithhold {
+    path: String,
+    reason: &'static str,
+    because: &'static str,
+    values: u64,
+}
+
+/// All vendors and how they are doing.
+#[utoipa::path(get, path = "/api/v1/vendors", responses((status = 200, body = Vendors)))]
+pub(super) async fn list(State(system): Shared, asking: Asking) -> Answer<Vendors> {
+    let _permit = system
+        .access
+        .permit::<ReadConfig>(&asking.0, "vendors")
+        .await?;
+    let config = system.config();
+    let problems = problems(&system).await?;
+    let statuses = system.egress.status().await;
+    let vendors = config
+        .vendors
+        .iter()
+        .map(|vendor| describe(&system, &config, vendor, &statuses, &problems))
+        .collect();
+    Ok(Json(Vendors { vendors }))
+}
+
+/// One vendor.
+#[utoipa::path(get, path = "/api/v1/vendors/{id}", params(("id" = String, Path)), responses((status = 200, body = Vendor)))]
+pub(super) async fn show(
+    State(system): Shared,
+    asking: Asking,
+    Path(id): Path<String>,
+) -> Answer<Vendor> {
+    let config = system.config();
+    let vendor = find(&config, &id)?;
+    let _permit = system
+        .access
+        .permit::<ReadConfig>(&asking.0, &format!("vendor/{id}"))
+        .await?;
+    let problems = problems(&system).await?;
+    let statuses = system.egress.status().await;
+    Ok(Json(describe(
+        &system, &config, vendor, &statuses, &problems,
+    )))
+}
+
+/// Why a vendor is contained.
+#[derive(Debug, Deserialize, ToSchema)]
+pub(super) struct ContainRequest {
+    /// Goes into the audit log, as a commitment.
+    #[serde(default)]
+    reason: String,
+}
+
+/// The vendor's state after the act.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Contained {
+    state: &'static str,
+    dropped_events: u64,
+    at: i64,
+}
+
+/// Stops everything that goes to a vendor; once this answers, no event or profile byte leaves. The backlog is dropped.
+#[utoipa::path(post, path = "/api/v1/vendors/{id}/contain", params(("id" = String, Path)), request_body = ContainRequest,
+    responses((status = 200, body = Contained)))]
+pub(super) async fn contain(
+    State(system): Shared,
+    asking: Asking,
+    Path(id): Path<String>,
+    Json(request): Json<ContainRequest>,
+) -> Answer<Contained> {
+    find(&system.config(), &id)?;
+    let resource = format!("vendor/{id}");
+    let details = [("reason", request.reason.as_str())];
+    let permit = system
+        .access
+        .permit_with::<Contain>(&asking.0, &resource, None, &details)
+        .await?;
+    let vendor = VendorId::from(id.as_str());
+    let before = contained_count(&system, &vendor).await;
+    system
+        .egress
+        .contain(&permit, &vendor)
+        .await
+        .map_err(|error| ApiError::internal(&error))?;
+    let dropped_events = contained_count(&system, &vendor).await - before;
+    Ok(Json(Contained {
+        state: "contained",
+        dropped_events,
+        at: system.clock.now().0,
+    }))
+}
+
+async fn contained_count(system: &System, vendor: &VendorId) -> u64 {
+    let statuses = system.egress.status().await;
+    let status = statuses.iter().find(|status| status.vendor == *vendor);
+    status
+        .and_then(|status| status.totals.withheld.get(&Refusal::Contained).copied())
+        .unwrap_or(0)
+}
+
+/// Lets data flow to a vendor again, starting with what happens from now on.
+#[utoipa::path(post, path = "/api/v1/vendors/{id}/resume", params(("id" = String, Path)), responses((status = 200, body = Contained)))]
+pub(super) async fn resume(
+    State(system): Shared,
+    asking: Asking,
+    Path(id): Path<String>,
+) -> Answer<Contained> {
+    find(&system.config(), &id)?;
+    let permit = system
+        .access
+        .permit::<Contain>(&asking.0, &format!("vendor/{id}"))
+        .await?;
+    system
+        .egress
+        .resume(&permit, &VendorId::from(id.as_str()))
+        .await
+        .map_err(|error| ApiError::internal(&error))?;
+    Ok(Json(Contained {
+        state: "idle",
+        dropped_events: 0,
+        at: system.clock.now().0,
+    }))
+}
+
+/// The vendor of that id, or a 404 with those that there are.
+pub(super) fn find<'a>(config: &'a Config, id: &str) -> Result<&'a VendorConfig, ApiError> {
+    config
+        .vendors
+        .iter()
+        .find(|vendor| vendor.id.as_str() == id)
+        .ok_or_else(|| {
+            let known: Vec<&str> = config
+                .vendors
+                .iter()
+                .map(|vendor| vendor.id.as_str())
+                .collect();
+            ApiError::not_found("vendor", id, &known)
+        })
+}
+
+async fn problems(system: &System) -> Result<Vec<Problem>, ApiError> {
+    let (path, today) = (system.config().path.clone(), system.clock.now().day());
+    let load = move || crate::config::load(&path, &crate::config::environment(), today).problems;
+    Ok(tokio::task::spawn_blocking(load).await?)
+}
+
+fn describe(
+    system: &System,
+    config: &Config,
+    vendor: &VendorConfig,
+    statuses: &[VendorStatus],
+    problems: &[Problem],
+) -> Vendor {
+    let policy = config
+        .policy
+        .vendors
+        .iter()
+        .find(|policy| policy.id == vendor.id);
+    let contract = &vendor.contract;
+    let status = statuses.iter().find(|status| status.vendor == vendor.id);
+    let today = system.clock.now().day();
+    Vendor {
+        id: vendor.id.to_string(),
+        name: vendor.name.clone(),
+        kind: vendor.kind,
+        endpoint: vendor.endpoint.clone(),
+        region: vendor.region.to_string(),
+        destination_region: vendor.destination_region.as_ref().map(ToString::to_string),
+        purpose: vendor.purpose.clone(),
+        projects: vendor.projects.iter().map(ToString::to_string).collect(),
+        consent: match vendor.consent {
+            cofferdam_policy::ConsentMode::OptOut => "opt_out",
+            cofferdam_policy::ConsentMode::OptIn => "opt_in",
+            cofferdam_policy::ConsentMode::None => "none",
+        },
+        legal_basis: vendor.legal_basis.clone(),
+        mode: if vendor.observe_until.is_some_and(|until| until >= today) {
+            "observe"
+        } else {
+            "enforce"
+        },
+        observe_until: vendor.observe_until,
+        contract: Contract {
+            reference: contract.reference.clone(),
+            signed: contract.signed.as_ref().map(ToString::to_string),
+            expires: vendor.expires,
+            reviewed: vendor.reviewed,
+            breach_notice_hours: contract
+                .breach_notice_hours
+                .as_ref()
+                .map(|hours| *hours.get_ref()),
+            retention_days: contract.retention_days,
+            retention_verified: contract.retention_verified,
+            subprocessors: contract.subprocessors.clone(),
+            certifications: contract
+                .certifications
+                .iter()
+                .map(|held| Certification {
+                    kind: held.kind.clone(),
+                    expires: held.expires.map(|day| day.to_string()),
+                })
+                .collect(),
+        },
+        receives: policy
+            .iter()
+            .flat_map(|policy| &policy.receives)
+            .map(|(category, form)| Receives {
+                category: *category,
+                form: *form,
+                words: words::sentence(*category, *form),
+            })
+            .collect(),
+        would_withhold: status.map(would_withhold).unwrap_or_default(),
+        delivery: delivery(vendor, status),
+        problems: problems
+            .iter()
+            .filter(|problem| problem.file.ends_with(&vendor.file))
+            .cloned()
+            .collect(),
+    }
+}
+
+fn would_withhold(status: &VendorStatus) -> Vec<WouldWithhold> {
+    let row = |count: &WithheldCount| WouldWithhold {
+        path: count.field.to_string(),
+        reason: count.refusal.code(),
+        because: count.refusal.because(),
+        values: count.count,
+    };
+    status.would_withhold.iter().map(row).collect()
+}
+
+fn delivery(vendor: &VendorConfig, status: Option<&VendorStatus>) -> Delivery {
+    let Some(status) = status else {
+        let state = if vendor.kind == VendorKind::External {
+            "external"
+        } else {
+            "stopped"
+        };
+        return Delivery {
+            state,
+            last_success: None,
+            last_error: None,
+            delivered: 0,
+            possible: 0,
+            refused: Vec::new(),
+            withheld: Vec::new(),
+            backlog: Backlog {
+                events: 0,
+                bytes: 0,
+            },
+            rate_per_minute: 0.0,
+            next_attempt: None,
+        };
+    };
+    let totals = &status.totals;
+    let refused = totals.refused.iter().map(|(reason, count)| {
+        let name = serde_json::to_value(reason)
+            .ok()
+            .and_then(|value| value.as_str().map(str::to_owned));
+        let reason = name.unwrap_or_default();
+        Reason {
+            because: format!("the vendor refused it: {}", reason.replace('_', " ")),
+            reason,
+            count: *count,
+        }
+    });
+    let withheld = totals.withheld.iter().map(|(refusal, count)| Reason {
+        reason: refusal.code().to_owned(),
+        because: refusal.because().to_owned(),
+        count: *count,
+    });
+    Delivery {
+        state: state_name(status.state),
+        last_success: status.last_success.map(|time| time.0),
+        last_error: status.last_error.map(|code| LastError {
+            code,
+            status: status.last_status,
+        }),
+        delivered: totals.delivered,
+        possible: totals.announced,
+        refused: refused.collect(),
+        withheld: withheld.collect(),
+        backlog: Backlog {
+            events: status.backlog_records,
+            bytes: status.backlog_bytes,
+        },
+        rate_per_minute: status.delivered_per_second * 60.0,
+        next_attempt: status.next_attempt.map(|time| time.0),
+    }
+}
+
+/// A worker's state in API and UI.
+pub(super) fn state_name(state: SendState) -> &'static str {
+    match state {
+        SendState::Idle => "idle",
+        SendState::Sending => "healthy",
+        SendState::BackingOff => "backing_off",
+        SendState::Refused => "blocked",
+        SendState::Contained => "contained",
+        SendState::Faulty => "faulty",
+        SendState::Stopped => "stopped",
+    }
+}

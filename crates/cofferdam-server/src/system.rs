@@ -1,0 +1,150 @@
+//! Everything that works on one data directory, opened in the order in which the parts need each other.
+//!
+//! `serve`, the demo, offline verbs and tests all open the same system. Closing drains: intake first, then the projections,
+//! then the vendors' workers, so that nothing acknowledged waits for a restart to be seen.
+//! Invariant: a missing master key with data, a newer format or a held lock is refused before anything is written.
+
+mod open;
+mod reload;
+
+use crate::config::Config;
+use crate::counters::Counters;
+use crate::datadir::DataDir;
+use crate::fields::Fields;
+use crate::live::Live;
+use crate::pipeline::Pipeline;
+use crate::policies::Policies;
+use crate::projector::Projector;
+use cofferdam_access::Access;
+use cofferdam_egress::Egress;
+use cofferdam_journal::Journal;
+use cofferdam_ledger::Ledger;
+use cofferdam_model::{Clock, Day, Entropy, TimestampMs, VendorId};
+use cofferdam_outbound::Outbound;
+use cofferdam_store::Store;
+use cofferdam_vault::Vault;
+use std::net::SocketAddr;
+use std::sync::{Arc, PoisonError, RwLock};
+use tokio::sync::{Mutex, watch};
+use tokio::task::JoinHandle;
+
+pub use open::Seams;
+
+/// The open system. Cheap to share.
+#[derive(Debug)]
+pub struct System {
+    /// The configuration in force.
+    config: RwLock<Arc<Config>>,
+    /// When the system was opened.
+    pub started: TimestampMs,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub entropy: Arc<dyn Entropy>,
+    /// Who may do what, and the audit log.
+    pub access: Arc<Access>,
+    /// Keys, identity, consent.
+    pub vault: Arc<Vault>,
+    /// What is acknowledged.
+    pub journal: Journal,
+    /// The events.
+    pub store: Arc<Store>,
+    /// The exposures.
+    pub ledger: Arc<Ledger>,
+    /// The policies.
+    pub policies: Arc<Policies>,
+    /// The way out.
+    pub outbound: Arc<Outbound>,
+    /// The vendors' workers.
+    pub egress: Egress,
+    /// The way of an event.
+    pub pipeline: Arc<Pipeline>,
+    /// The in-house consumer.
+    pub projector: Arc<Projector>,
+    /// What the operator sees.
+    pub counters: Arc<Counters>,
+    /// The fields that were seen.
+    pub fields: Arc<Fields>,
+    /// The last records.
+    pub live: Arc<Live>,
+    /// Serializes changes of the configuration folder.
+    pub config_lock: Mutex<()>,
+    /// Whether this is the demo.
+    pub is_demo: bool,
+    intake_address: RwLock<Option<SocketAddr>>,
+    data_dir: DataDir,
+    stop: watch::Sender<bool>,
+    tasks: Mutex<Vec<JoinHandle<()>>>,
+}
+
+impl System {
+    /// The configuration in force.
+    #[must_use]
+    pub fn config(&self) -> Arc<Config> {
+        Arc::clone(&self.config.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Where intake listens; the configured address before it does.
+    #[must_use]
+    pub fn intake_address(&self) -> SocketAddr {
+        let listening = *self
+            .intake_address
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        listening.unwrap_or_else(|| self.config().server.listen)
+    }
+
+    /// Remembers where intake listens.
+    pub fn set_intake_address(&self, address: SocketAddr) {
+        *self
+            .intake_address
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = Some(address);
+    }
+
+    /// The first UTC day on which a vendor was declared here; what was sent before is not known.
+    ///
+    /// # Errors
+    /// Where `control.db` cannot be read.
+    pub async fn vendor_since(&self, vendor: &VendorId) -> Result<Day, sqlx::Error> {
+        let day: Option<i32> = sqlx::query_scalar("SELECT day FROM vendors WHERE vendor = ?")
+            .bind(vendor.as_str())
+            .fetch_optional(self.counters.pool())
+            .await?;
+        Ok(Day(day.unwrap_or_else(|| self.clock.now().day().0)))
+    }
+
+    /// A path inside the data directory.
+    #[must_use]
+    pub fn data_path(&self, name: &str) -> std::path::PathBuf {
+        self.data_dir.join(name)
+    }
+
+    /// Makes everything acknowledged so far visible to reports, and durable in the store's files.
+    ///
+    /// # Errors
+    /// Where a projection fails.
+    pub async fn flush(&self) -> Result<u64, crate::projector::ProjectError> {
+        let target = *self.journal.durable().borrow();
+        let mut visible = self.projector.visible.subscribe();
+        // The projector runs in its own task; wait until it has passed everything acknowledged before this call.
+        if visible.wait_for(|next| *next >= target).await.is_err() {
+            self.projector.catch_up().await?;
+        }
+        self.projector.flush().await?;
+        Ok(target)
+    }
+
+    /// Stops everything in order and waits for it.
+    pub async fn close(&self) {
+        self.stop.send_replace(true);
+        for task in self.tasks.lock().await.drain(..) {
+            if let Err(error) = task.await {
+                tracing::error!(%error, "a task ended badly");
+            }
+        }
+        self.egress.shutdown().await;
+        let journal = self.journal.clone();
+        let _ = tokio::task::spawn_blocking(move || journal.close()).await;
+    }
+}
