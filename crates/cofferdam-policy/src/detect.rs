@@ -41,8 +41,7 @@ pub fn inspect(text: &str, context: KeyContext, switches: &RuleSwitches) -> Dete
     }
     let census = census(text);
     let mut found = surface(text, context, switches, census);
-    let (escape, upper) = (census.flags & ESCAPE != 0, census.flags & UPPER != 0);
-    if layer::may_be_wrapped(text, escape, upper) {
+    if layer::may_be_wrapped(text, census.flags) {
         layer::inspect(text, context, switches, 0, &mut found);
     }
     found
@@ -103,7 +102,7 @@ pub fn mask(text: &str, detections: &Detections) -> String {
 
 /// Runs the scanners that the census allows.
 fn surface(text: &str, context: KeyContext, switches: &RuleSwitches, census: Census) -> Detections {
-    let mut scan = Scan::new(text, context, switches);
+    let mut scan = Scan::new(text, context, switches, census.flags);
     let has = |flag: u8| census.flags & flag != 0;
     let length = text.len();
     if has(AT) {
@@ -162,7 +161,7 @@ fn words(scan: &mut Scan<'_>, census: Census) {
     if scan.text.len() >= 20 {
         secret::tokens(scan);
         secret::high_entropy(scan);
-        if census.dashes >= 10 || census.dots >= 2 {
+        if census.dashes >= 10 || census.dots >= 2 && scan.text.len() > 40 {
             secret::markers(scan);
         }
         if has(UPPER) && census.digits > 0 {

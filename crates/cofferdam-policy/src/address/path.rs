@@ -57,7 +57,6 @@ const TOKEN_FOLLOWS: &[&str] = &[
     "recovery",
     "signed",
     "share",
-    "s3cr3t",
 ];
 
 /// Names of segments after which a person or organization follows.
@@ -164,12 +163,12 @@ fn is_secret(segment: &str, previous: &str) -> bool {
     let bytes = segment.as_bytes();
     let digits = bytes.iter().filter(|byte| byte.is_ascii_digit()).count();
     let upper = bytes.iter().any(u8::is_ascii_uppercase);
-    let announced = TOKEN_FOLLOWS
-        .iter()
-        .any(|name| previous.eq_ignore_ascii_case(name));
-    if announced
-        && segment.len() >= 4
-        && (digits > 0 || upper && segment.len() >= 8 || segment.len() >= 24)
+    let like_token =
+        segment.len() >= 4 && (digits > 0 || upper && segment.len() >= 8 || segment.len() >= 24);
+    if like_token
+        && TOKEN_FOLLOWS
+            .iter()
+            .any(|name| previous.eq_ignore_ascii_case(name))
     {
         return true;
     }

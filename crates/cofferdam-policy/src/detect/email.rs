@@ -31,18 +31,32 @@ pub(super) fn plain(scan: &mut Scan<'_>) {
 
 /// Every address whose `@` is percent-encoded (`%40`, `%2540`) or an HTML escape.
 pub(super) fn encoded(scan: &mut Scan<'_>) {
-    for sign in [
-        "%40", "%2540", "%252540", "&#64;", "&#x40;", "&commat;", "%u0040",
-    ] {
-        let mut from = 0;
-        while let Some(offset) = scan.text.get(from..).and_then(|rest| rest.find(sign)) {
-            let start = from + offset;
-            from = start + sign.len();
-            if let Some((start, end)) = around(scan.text, start, from) {
-                scan.certain(EMAIL, start, end);
-                from = end.max(from);
-            }
+    const SIGNS: [&[u8]; 7] = [
+        b"%40",
+        b"%2540",
+        b"%252540",
+        b"&#64;",
+        b"&#x40;",
+        b"&commat;",
+        b"%u0040",
+    ];
+    let bytes = scan.bytes();
+    let mut position = 0;
+    while position < bytes.len() {
+        let sign = matches!(at(bytes, position), b'%' | b'&')
+            .then(|| bytes.get(position..))
+            .flatten()
+            .and_then(|rest| SIGNS.iter().find(|sign| rest.starts_with(sign)));
+        let Some(sign) = sign else {
+            position += 1;
+            continue;
+        };
+        let after = position + sign.len();
+        let found = around(scan.text, position, after);
+        if let Some((start, end)) = found {
+            scan.certain(EMAIL, start, end);
         }
+        position = found.map_or(after, |(_, end)| end.max(after));
     }
 }
 

@@ -3,7 +3,7 @@
 //! Invariant: bounded by depth and bytes; what is too deep, too large or compressed is reported as content, never passed over.
 
 use super::found::{Confidence, Detections};
-use super::scan::at;
+use super::scan::{ASSIGN, ESCAPE, SPACE, UPPER, at};
 use super::{Detection, detect};
 use crate::rules::{Carrier, Effect, KeyContext, RuleId, RuleSwitches, ValueType, classify};
 use base64::Engine;
@@ -67,12 +67,14 @@ pub fn unwrap_layers(text: &str) -> Option<Layer> {
     }
 }
 
-/// Whether the text can hold a layer at all; a cheap test before [`unwrap_layers`].
-pub(super) fn may_be_wrapped(text: &str, has_escape: bool, has_upper: bool) -> bool {
-    let first = at(text.trim_start().as_bytes(), 0);
-    has_escape
-        || matches!(first, b'{' | b'[')
-        || has_upper && text.len() >= 16 && !text.contains(' ')
+/// Whether the text can hold a layer at all, by the flags of its census; a cheap test before [`unwrap_layers`].
+#[inline]
+pub(super) fn may_be_wrapped(text: &str, flags: u8) -> bool {
+    let spaced = flags & SPACE != 0;
+    flags & (ESCAPE | ASSIGN) != 0
+        || matches!(at(text.as_bytes(), 0), b'{' | b'[')
+        || spaced && text.trim_start().starts_with(['{', '['])
+        || !spaced && flags & UPPER != 0 && text.len() >= 16
 }
 
 /// Everything found below the surface, with the span of the whole text.
@@ -83,6 +85,7 @@ pub(super) fn inspect(
     depth: usize,
     found: &mut Detections,
 ) {
+    pairs(text, depth, switches, found);
     let Some(layer) = unwrap_layers(text) else {
         return;
     };
@@ -103,6 +106,23 @@ pub(super) fn inspect(
     }
     adopt(&detect(&layer.text, context, switches), text.len(), found);
     inspect_whole(&layer.text, context, switches, depth + 1, text.len(), found);
+}
+
+/// `a=b&token=c`: keys by their names. A URL at the surface is left to the caller, who takes it apart.
+fn pairs(text: &str, depth: usize, switches: &RuleSwitches, found: &mut Detections) {
+    if !text.contains('=') || text.contains(' ') || depth == 0 && text.contains("://") {
+        return;
+    }
+    for pair in text.split(['?', '&', ';', '#']).take(256) {
+        if let Some((key, value)) = pair.split_once('=')
+            && !value.is_empty()
+            && (1..=64).contains(&key.len())
+            && let Some(classified) = classify(key, Carrier::Event, ValueType::Text, switches)
+            && classified.rule.rule().effect() == Effect::Protects
+        {
+            found.push(classified.rule, 0, text.len(), Confidence::Likely);
+        }
+    }
 }
 
 /// [`inspect`] for a text inside another: findings get the outer span.
@@ -270,9 +290,10 @@ fn base64(text: &str) -> Option<Option<String>> {
     const STANDARD: GeneralPurpose = GeneralPurpose::new(&base64::alphabet::STANDARD, LENIENT);
     const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&base64::alphabet::URL_SAFE, LENIENT);
     let text = text.trim();
-    let text = match text.split_once(";base64,") {
-        Some((scheme, body)) if scheme.starts_with("data:") => body,
-        _ => text,
+    let text = if text.starts_with("data:") {
+        text.split_once(";base64,").map_or(text, |(_, body)| body)
+    } else {
+        text
     };
     let bytes = text.as_bytes();
     let body = text.trim_end_matches('=');

@@ -4,6 +4,7 @@
 //! separated or lettered forms stand on their check digit.
 
 mod checks;
+mod crypto;
 mod lettered;
 
 pub(super) use lettered::lettered;

@@ -2,7 +2,7 @@
 //!
 //! Invariant: a dotted version is not an address where the key or the text around it says version.
 
-use super::scan::{Scan, at};
+use super::scan::{Scan, at, scheme_sign};
 use crate::rules::{KeyContext, RuleId};
 use std::net::Ipv6Addr;
 
@@ -123,6 +123,11 @@ pub(super) fn ipv6(scan: &mut Scan<'_>) {
         {
             continue;
         }
+        // `a::b` is code; an address without any digit is too rare to tell it apart.
+        let digits = run.bytes().any(|byte| byte.is_ascii_digit());
+        if run != "::" && !digits {
+            continue;
+        }
         // A bare `::` is punctuation more often than an address.
         if run == "::" && !(next == 0 || next == b'/') || run.parse::<Ipv6Addr>().is_err() {
             continue;
@@ -167,10 +172,9 @@ pub(super) fn mac(scan: &mut Scan<'_>) {
 
 /// The text is a URL, or holds one.
 pub(super) fn url(scan: &mut Scan<'_>) {
+    let bytes = scan.bytes();
     let mut from = 0;
-    while let Some(offset) = scan.text.get(from..).and_then(|rest| rest.find("://")) {
-        let sign = from + offset;
-        let bytes = scan.bytes();
+    while let Some(sign) = scheme_sign(bytes, from) {
         let mut start = sign;
         while start > 0
             && (scan.before(start).is_ascii_alphanumeric()
@@ -178,11 +182,14 @@ pub(super) fn url(scan: &mut Scan<'_>) {
         {
             start -= 1;
         }
-        let length = scan
-            .text
+        let length = bytes
             .get(sign..)
-            .and_then(|rest| rest.find([' ', '"', '\'', '<', '>', '\n', '\t', '\\']))
-            .unwrap_or(bytes.len() - sign);
+            .unwrap_or(&[])
+            .iter()
+            .take_while(|byte| {
+                !byte.is_ascii_whitespace() && !matches!(byte, b'"' | b'\'' | b'<' | b'>' | b'\\')
+            })
+            .count();
         if start < sign && length > 3 {
             scan.likely(URL, start, sign + length);
         }

@@ -10,15 +10,23 @@ pub(super) struct Scan<'a> {
     pub(super) text: &'a str,
     pub(super) context: KeyContext,
     pub(super) switches: &'a RuleSwitches,
+    /// Whether the text can hold words beside a value: it has a space, `:` or `=`.
+    has_words: bool,
     pub(super) found: Detections,
 }
 
 impl<'a> Scan<'a> {
-    pub(super) fn new(text: &'a str, context: KeyContext, switches: &'a RuleSwitches) -> Self {
+    pub(super) fn new(
+        text: &'a str,
+        context: KeyContext,
+        switches: &'a RuleSwitches,
+        flags: u8,
+    ) -> Self {
         Self {
             text,
             context,
             switches,
+            has_words: flags & (SPACE | ASSIGN) != 0,
             found: Detections::default(),
         }
     }
@@ -59,8 +67,23 @@ impl<'a> Scan<'a> {
     }
 
     pub(super) fn has_word(&self, words: &[&str]) -> bool {
-        words.iter().any(|word| has_word(self.text, word))
+        self.has_words && words.iter().any(|word| has_word(self.text, word))
     }
+}
+
+/// The next `://` at or after a position.
+pub(super) fn scheme_sign(bytes: &[u8], from: usize) -> Option<usize> {
+    let mut position = from;
+    while position + 2 < bytes.len() {
+        if at(bytes, position) == b':'
+            && at(bytes, position + 1) == b'/'
+            && at(bytes, position + 2) == b'/'
+        {
+            return Some(position);
+        }
+        position += 1;
+    }
+    None
 }
 
 /// The byte at a position, 0 outside.

@@ -4,8 +4,11 @@
 //! The prefixes and lengths are those that the providers document for secret scanning. Invariant: a token ends where its alphabet
 //! ends, and shorter ones are not reported.
 
-use super::scan::{Scan, at};
+mod providers;
+
+use super::scan::{Scan, at, scheme_sign};
 use crate::rules::{KeyContext, RuleId};
+use providers::{Alphabet, PROVIDERS};
 
 const JWT: RuleId = RuleId::value("value.jwt");
 const PRIVATE_KEY: RuleId = RuleId::value("value.private_key");
@@ -19,143 +22,40 @@ const MAILGUN: RuleId = RuleId::value("value.mailgun");
 const VAULT: RuleId = RuleId::value("value.vault");
 const OPENAI: RuleId = RuleId::value("value.openai");
 
-/// Characters of what follows a prefix.
-#[derive(Clone, Copy)]
-enum Alphabet {
-    /// Letters and digits.
-    Alnum,
-    /// Letters, digits, `_` and `-`.
-    Url,
-    /// Letters, digits, `_`, `-` and `.`.
-    Dotted,
-    /// Hex digits.
-    Hex,
-    /// Upper-case letters and digits.
-    Upper,
-}
-
-impl Alphabet {
-    fn holds(self, byte: u8) -> bool {
-        match self {
-            Self::Alnum => byte.is_ascii_alphanumeric(),
-            Self::Url => byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'),
-            Self::Dotted => byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'),
-            Self::Hex => byte.is_ascii_hexdigit(),
-            Self::Upper => byte.is_ascii_uppercase() || byte.is_ascii_digit(),
-        }
-    }
-}
-
-/// Prefix, alphabet and least length of what follows, rule.
-type Provider = (&'static str, Alphabet, usize, RuleId);
-
-const PROVIDERS: &[Provider] = &providers();
-
-const fn providers() -> [Provider; 62] {
-    use Alphabet::{Alnum, Dotted, Hex, Upper, Url};
-    const AWS: RuleId = RuleId::value("value.aws");
-    const GITHUB: RuleId = RuleId::value("value.github");
-    const GITLAB: RuleId = RuleId::value("value.gitlab");
-    const STRIPE: RuleId = RuleId::value("value.stripe");
-    const GOOGLE: RuleId = RuleId::value("value.google");
-    const ANTHROPIC: RuleId = RuleId::value("value.anthropic");
-    const NPM: RuleId = RuleId::value("value.npm");
-    const PYPI: RuleId = RuleId::value("value.pypi");
-    const SENDGRID: RuleId = RuleId::value("value.sendgrid");
-    const TWILIO: RuleId = RuleId::value("value.twilio");
-    const HUGGING_FACE: RuleId = RuleId::value("value.hugging_face");
-    const DIGITALOCEAN: RuleId = RuleId::value("value.digitalocean");
-    const SHOPIFY: RuleId = RuleId::value("value.shopify");
-    const SQUARE: RuleId = RuleId::value("value.square");
-    const DOCKER: RuleId = RuleId::value("value.docker");
-    const ATLASSIAN: RuleId = RuleId::value("value.atlassian");
-    const DATABRICKS: RuleId = RuleId::value("value.databricks");
-    const LINEAR: RuleId = RuleId::value("value.linear");
-    const POSTHOG: RuleId = RuleId::value("value.posthog");
-    const AGE_KEY: RuleId = RuleId::value("value.age_key");
-    [
-        ("AKIA", Upper, 16, AWS),
-        ("ASIA", Upper, 16, AWS),
-        ("ABIA", Upper, 16, AWS),
-        ("ACCA", Upper, 16, AWS),
-        ("ghp_", Alnum, 36, GITHUB),
-        ("gho_", Alnum, 36, GITHUB),
-        ("ghu_", Alnum, 36, GITHUB),
-        ("ghs_", Alnum, 36, GITHUB),
-        ("ghr_", Alnum, 36, GITHUB),
-        ("github_pat_", Url, 22, GITHUB),
-        ("glpat-", Url, 20, GITLAB),
-        ("gldt-", Url, 20, GITLAB),
-        ("glrt-", Url, 20, GITLAB),
-        ("glptt-", Url, 20, GITLAB),
-        ("gloas-", Url, 20, GITLAB),
-        ("glcbt-", Url, 20, GITLAB),
-        ("xoxb-", Url, 20, SLACK),
-        ("xoxp-", Url, 20, SLACK),
-        ("xoxa-", Url, 20, SLACK),
-        ("xoxr-", Url, 20, SLACK),
-        ("xoxs-", Url, 20, SLACK),
-        ("xoxe-", Url, 20, SLACK),
-        ("xapp-", Url, 20, SLACK),
-        ("sk_live_", Alnum, 16, STRIPE),
-        ("sk_test_", Alnum, 16, STRIPE),
-        ("rk_live_", Alnum, 16, STRIPE),
-        ("rk_test_", Alnum, 16, STRIPE),
-        ("whsec_", Alnum, 24, STRIPE),
-        ("AIza", Url, 35, GOOGLE),
-        ("ya29.", Url, 20, GOOGLE),
-        ("GOCSPX-", Url, 20, GOOGLE),
-        ("sk-proj-", Url, 20, OPENAI),
-        ("sk-svcacct-", Url, 20, OPENAI),
-        ("sk-admin-", Url, 20, OPENAI),
-        ("sk-ant-", Url, 20, ANTHROPIC),
-        ("npm_", Alnum, 36, NPM),
-        ("pypi-", Url, 50, PYPI),
-        ("SG.", Dotted, 40, SENDGRID),
-        ("SK", Hex, 32, TWILIO),
-        ("AC", Hex, 32, TWILIO),
-        ("key-", Hex, 32, MAILGUN),
-        ("hf_", Alnum, 30, HUGGING_FACE),
-        ("dop_v1_", Hex, 64, DIGITALOCEAN),
-        ("doo_v1_", Hex, 64, DIGITALOCEAN),
-        ("dor_v1_", Hex, 64, DIGITALOCEAN),
-        ("shpat_", Hex, 32, SHOPIFY),
-        ("shpss_", Hex, 32, SHOPIFY),
-        ("shpca_", Hex, 32, SHOPIFY),
-        ("sq0atp-", Url, 22, SQUARE),
-        ("sq0csp-", Url, 43, SQUARE),
-        ("dckr_pat_", Url, 27, DOCKER),
-        ("ATATT3", Url, 60, ATLASSIAN),
-        ("ATCTT3", Url, 60, ATLASSIAN),
-        ("dapi", Hex, 32, DATABRICKS),
-        ("hvs.", Url, 24, VAULT),
-        ("hvb.", Url, 24, VAULT),
-        ("lin_api_", Alnum, 32, LINEAR),
-        ("ntn_", Alnum, 40, LINEAR),
-        ("figd_", Url, 32, LINEAR),
-        ("PMAK-", Url, 50, LINEAR),
-        ("phx_", Alnum, 32, POSTHOG),
-        ("AGE-SECRET-KEY-1", Upper, 50, AGE_KEY),
-    ]
-}
+/// Shortest token, with its prefix.
+const TOKEN_MIN: usize = 20;
 
 /// Tokens by prefix, at every boundary of the text.
 pub(super) fn tokens(scan: &mut Scan<'_>) {
     let bytes = scan.bytes();
+    let is_run =
+        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b':');
     let mut position = 0;
-    while position + 20 <= bytes.len() {
-        let byte = at(bytes, position);
-        if !byte.is_ascii_alphanumeric() {
-            position += 1;
-            continue;
-        }
-        // A run without a boundary; a token may begin after `-`, `_`, `.` too.
+    while position + TOKEN_MIN <= bytes.len() {
         let start = position;
+        while is_run(at(bytes, position)) {
+            position += 1;
+        }
+        if position - start >= TOKEN_MIN {
+            run(scan, start, position);
+        }
+        position += 1;
+    }
+}
+
+/// A run of characters that is long enough for a token, which may begin at any word of it.
+fn run(scan: &mut Scan<'_>, start: usize, end: usize) {
+    let bytes = scan.bytes();
+    let mut position = start;
+    while position + TOKEN_MIN <= end {
+        let word = position;
         while at(bytes, position).is_ascii_alphanumeric() {
             position += 1;
         }
-        let end = token(scan, start, position);
-        position = position.max(end);
+        if position > word {
+            position = token(scan, word, position).max(position);
+        }
+        position += 1;
     }
 }
 
@@ -174,6 +74,9 @@ fn token(scan: &mut Scan<'_>, start: usize, word_end: usize) -> usize {
         return telegram(scan, start, word_end);
     }
     for (prefix, alphabet, least, rule) in PROVIDERS {
+        if prefix.as_bytes().first() != Some(&first) {
+            continue;
+        }
         let Some(body) = rest.strip_prefix(prefix.as_bytes()) else {
             continue;
         };
@@ -308,30 +211,36 @@ pub(super) fn markers(scan: &mut Scan<'_>) {
 /// `Bearer …`, `Basic …`, `Token …` with a value that is no word.
 pub(super) fn credentials(scan: &mut Scan<'_>) {
     let bytes = scan.bytes();
-    for scheme in ["bearer ", "basic ", "token ", "digest ", "apikey "] {
-        let mut from = 0;
-        while let Some(start) = find_ignoring_case(bytes, scheme.as_bytes(), from) {
-            let value = start + scheme.len();
-            from = value;
-            if scan.before(start).is_ascii_alphanumeric() {
-                continue;
-            }
-            let length = bytes
-                .get(value..)
-                .unwrap_or(&[])
-                .iter()
-                .take_while(|byte| {
-                    Alphabet::Dotted.holds(**byte) || matches!(byte, b'+' | b'/' | b'=' | b'~')
-                })
-                .count();
-            let word = bytes.get(value..value + length).unwrap_or(&[]);
-            let mixed = word.iter().any(u8::is_ascii_digit)
-                || word.iter().any(u8::is_ascii_uppercase)
-                    && word.iter().skip(1).any(u8::is_ascii_uppercase);
-            if length >= 8 && mixed {
-                scan.certain(CREDENTIALS, start, value + length);
-                from = value + length;
-            }
+    const SCHEMES: [&[u8]; 5] = [b"bearer", b"basic", b"token", b"digest", b"apikey"];
+    for space in 0..bytes.len() {
+        if at(bytes, space) != b' '
+            || !matches!(scan.before(space) | 0x20, b'r' | b'c' | b'n' | b't' | b'y')
+        {
+            continue;
+        }
+        let head = bytes.get(..space).unwrap_or(&[]);
+        let Some(start) = SCHEMES.iter().find_map(|scheme| {
+            let start = space.checked_sub(scheme.len())?;
+            head.get(start..)?
+                .eq_ignore_ascii_case(scheme)
+                .then_some(start)
+        }) else {
+            continue;
+        };
+        let value = space + 1;
+        let length = bytes
+            .get(value..)
+            .unwrap_or(&[])
+            .iter()
+            .take_while(|byte| {
+                Alphabet::Dotted.holds(**byte) || matches!(byte, b'+' | b'/' | b'=' | b'~')
+            })
+            .count();
+        let word = bytes.get(value..value + length).unwrap_or(&[]);
+        let mixed =
+            word.iter().any(u8::is_ascii_digit) || word.iter().skip(1).any(u8::is_ascii_uppercase);
+        if length >= 8 && mixed && !scan.before(start).is_ascii_alphanumeric() {
+            scan.certain(CREDENTIALS, start, value + length);
         }
     }
 }
@@ -339,17 +248,21 @@ pub(super) fn credentials(scan: &mut Scan<'_>) {
 /// `scheme://user:password@host`.
 pub(super) fn user_info(scan: &mut Scan<'_>) {
     let mut from = 0;
-    while let Some(offset) = scan.text.get(from..).and_then(|rest| rest.find("://")) {
-        let start = from + offset + 3;
+    while let Some(sign) = scheme_sign(scan.bytes(), from) {
+        let start = sign + 3;
         from = start;
-        let rest = scan.text.get(start..).unwrap_or("");
-        let authority = rest
-            .get(..rest.find(['/', '?', '#', ' ', '"']).unwrap_or(rest.len()))
-            .unwrap_or("");
-        if let Some((info, _)) = authority.rsplit_once('@')
-            && info.contains(':')
+        let rest = scan.bytes().get(start..).unwrap_or(&[]);
+        let length = rest
+            .iter()
+            .take_while(|byte| !matches!(byte, b'/' | b'?' | b'#' | b' ' | b'"'))
+            .count();
+        let authority = rest.get(..length).unwrap_or(&[]);
+        if let Some(info) = authority.iter().rposition(|byte| *byte == b'@')
+            && authority
+                .get(..info)
+                .is_some_and(|info| info.contains(&b':'))
         {
-            scan.certain(USER_INFO, start, start + info.len());
+            scan.certain(USER_INFO, start, start + info);
         }
     }
 }
@@ -388,9 +301,18 @@ pub(super) fn key_value(scan: &mut Scan<'_>) {
         while matches!(scan.before(name_end), b'"' | b'\'' | b' ' | b'\\') && name_end > 0 {
             name_end -= 1;
         }
+        // The last letters of the names.
+        if !matches!(
+            scan.before(name_end) | 0x20,
+            b'd' | b'e' | b't' | b'n' | b'y' | b'h' | b'l'
+        ) {
+            continue;
+        }
         let name = scan.text.get(..name_end).unwrap_or("");
+        let last = scan.before(name_end) | 0x20;
         let Some(secret) = NAMES.iter().find(|secret| {
-            name.len() >= secret.len()
+            secret.as_bytes().last() == Some(&last)
+                && name.len() >= secret.len()
                 && name
                     .as_bytes()
                     .get(name.len() - secret.len()..)
@@ -461,12 +383,4 @@ pub(crate) fn is_high_entropy(text: &str) -> bool {
     let letters = bytes.iter().any(u8::is_ascii_alphabetic);
     let digits = bytes.iter().any(u8::is_ascii_digit);
     letters && digits && entropy >= 3.2
-}
-
-fn find_ignoring_case(bytes: &[u8], wanted: &[u8], from: usize) -> Option<usize> {
-    bytes
-        .get(from..)?
-        .windows(wanted.len())
-        .position(|window| window.eq_ignore_ascii_case(wanted))
-        .map(|offset| from + offset)
 }

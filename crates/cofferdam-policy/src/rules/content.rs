@@ -295,7 +295,7 @@ pub(super) const RULES: &[Rule] = &[
         Types::ANY,
         "what was done in the product",
         "source, type, status, category, action, feature, method, section, tab, step, variant, position, \
-         index, level, score, result, success, count, channel, label, event_type, mode, kind, outcome, \
+         index, level, score, result, success, count, channel, event_type, mode, kind, outcome, \
          flag, model, view, screen, role, article, topic, rating, industry, week, hour, env, sdk, clicks, \
          funnel, segment, cohort, attempt, button, component",
         "feature name, button name, button id, element id, page name, page type, page number, page \

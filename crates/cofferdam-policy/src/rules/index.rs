@@ -77,8 +77,7 @@ const ABOUT: &[&str] = &[
 
 /// Words before a phrase that ask a question about it: `has_email`, `is_admin`, `num_emails`.
 const ASKING: &[&str] = &[
-    "has", "is", "num", "number", "count", "n", "total", "can", "should", "was", "did", "show",
-    "hide", "enable", "no",
+    "has", "is", "num", "n", "can", "should", "was", "did", "show", "hide", "enable",
 ];
 
 /// Words that are written together with a phrase: `useremail`, `customerphone`.
@@ -161,19 +160,41 @@ impl Index {
         value_type: ValueType,
         switches: &RuleSwitches,
     ) -> Option<Classified> {
-        let (own, in_url) = own_part(path);
-        if in_url && own.is_empty() {
+        let (url, own) = own_part(path);
+        if own.is_empty() {
             // The fragment itself: as private as the page's address.
-            return self.enclosing(path.trim_end_matches('#'), carrier, switches);
+            return self
+                .own(url, carrier, value_type, switches)
+                .map(|found| Classified {
+                    evidence: Evidence::Parent(found.rule.as_str()),
+                    ..found
+                });
         }
-        let found = self
-            .by_exact(own, carrier, value_type, switches)
-            .or_else(|| self.by_words(own, value_type, switches));
-        if found.is_some() || in_url {
+        let found = self.own(own, carrier, value_type, switches);
+        if found.is_some() {
             return found;
         }
-        self.enclosing(own, carrier, switches)
-            .filter(|_| value_type != ValueType::Bool)
+        if url.is_empty() {
+            return self
+                .enclosing(own, carrier, switches)
+                .filter(|_| value_type != ValueType::Bool);
+        }
+        // A property's name may hold these signs too: `What is your e-mail? (work)`.
+        self.by_words(path, value_type, switches).filter(|found| {
+            found.rule.rule().effect() == Effect::Protects && found.kind != FieldKind::Url
+        })
+    }
+
+    /// By the name alone, without what encloses it.
+    fn own(
+        &self,
+        path: &str,
+        carrier: Carrier,
+        value_type: ValueType,
+        switches: &RuleSwitches,
+    ) -> Option<Classified> {
+        self.by_exact(path, carrier, value_type, switches)
+            .or_else(|| self.by_words(path, value_type, switches))
     }
 
     /// The whole path, then the last name in it, as it was sent.
@@ -313,10 +334,8 @@ impl Index {
     ) -> Option<Classified> {
         let mut rest = path;
         loop {
-            let (parent, _) = rest.rsplit_once('.').or_else(|| rest.rsplit_once('#'))?;
-            let found = self
-                .by_exact(parent, carrier, ValueType::Text, switches)
-                .or_else(|| self.by_words(parent, ValueType::Text, switches));
+            let (parent, _) = rest.rsplit_once('.')?;
+            let found = self.own(parent, carrier, ValueType::Text, switches);
             if let Some(found) = found
                 && found.rule.rule().effect() == Effect::Protects
                 && !matches!(found.kind, FieldKind::Id(_) | FieldKind::Url)
@@ -335,14 +354,14 @@ impl Index {
     }
 }
 
-/// The part of a path that names the field itself: what follows a URL's `?` or `#`, else all of it.
-fn own_part(path: &str) -> (&str, bool) {
-    match path.find(['?', '#']) {
-        Some(at) => (
-            path.get(at + 1..).unwrap_or("").trim_start_matches('?'),
-            true,
-        ),
-        None => (path, false),
+/// The URL that a query or fragment key belongs to (empty if none), and the part of the path that names the field itself.
+fn own_part(path: &str) -> (&str, &str) {
+    match path
+        .find(['?', '#'])
+        .and_then(|at| path.split_at_checked(at))
+    {
+        Some((_, "?")) | None => ("", path),
+        Some((url, own)) => (url, own.trim_start_matches(['?', '#'])),
     }
 }
 

@@ -57,6 +57,7 @@ impl KeyContext {
         let own = path
             .rsplit(['?', '#'])
             .next()
+            .filter(|own| !own.is_empty())
             .unwrap_or(path)
             .trim_end_matches("[]");
         tokens::words(own)

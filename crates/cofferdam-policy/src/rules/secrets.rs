@@ -33,7 +33,7 @@ pub(super) const RULES: &[Rule] = &[
         "key.token",
         "secret",
         FieldKind::Plain,
-        Types::TEXT_NUMBER,
+        Types::TEXT,
         "an access token or signed link",
         "token, sig, sid, $sentry_token, nonce, signature",
         "access token, refresh token, id token, auth token, bearer, bearer token, jwt, session token, \
@@ -48,7 +48,7 @@ pub(super) const RULES: &[Rule] = &[
         "key.api_key",
         "secret",
         FieldKind::Plain,
-        Types::TEXT_NUMBER,
+        Types::TEXT,
         "an API key, private key or other secret",
         "key, dsn, pem",
         "api key, apikey, secret, secret key, client secret, private key, signing key, encryption key, \

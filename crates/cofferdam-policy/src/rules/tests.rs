@@ -82,6 +82,10 @@ fn spellings_of_a_key_mean_the_same() {
         ("$current_url?gclid", "user.unique_id.pseudonymous"),
         ("cookie_consent", "user.privacy_preferences"),
         ("api_key_id", "user.unique_id.pseudonymous"),
+        ("$current_url#", "user.behavior.browsing_history"),
+        ("What is your e-mail?", "user.contact.email"),
+        ("What is your e-mail? (work)", "user.contact.email"),
+        ("$web_vitals_event.$current_url?email", "user.contact.email"),
         ("distinct_id", "user.unique_id"),
         ("$initial_utm_campaign", "user.behavior"),
     ] {
@@ -113,6 +117,8 @@ fn a_statement_about_a_thing_is_not_the_thing() {
     };
     assert_eq!(number("emails_sent"), None);
     assert_eq!(number("email"), None);
+    assert_eq!(number("tokens"), None);
+    assert_eq!(key("$current_url?foo"), None);
     assert_eq!(
         classify(
             "email",

@@ -22,8 +22,22 @@ rules! {
     DE_SOCIAL = "value.de_social_security";
     PASSPORT = "value.passport";
     LICENSE = "value.drivers_license";
-    CRYPTO = "value.crypto";
 }
+
+/// Words that announce such a number, so that lower case is read too.
+const WORDS: &[&str] = &[
+    "nif",
+    "nie",
+    "dni",
+    "nino",
+    "insurance",
+    "pan",
+    "nric",
+    "fin",
+    "hetu",
+    "id code",
+    "fiscal",
+];
 
 /// Looks at every word that mixes letters and digits. `-` and ` ` inside some numbers are handled by their own shapes.
 pub(in crate::detect) fn lettered(scan: &mut Scan<'_>) {
@@ -63,7 +77,7 @@ pub(in crate::detect) fn lettered(scan: &mut Scan<'_>) {
         {
             short(scan, word, start, position);
         } else if word.len() >= 26 {
-            crypto(scan, word, start, position);
+            super::crypto::address(scan, word, start, position);
         }
         spaced(scan, start, position);
         announced(scan, word, start, position);
@@ -84,28 +98,12 @@ fn is_shape(word: &str, shape: &str) -> bool {
 }
 
 fn short(scan: &mut Scan<'_>, word: &str, start: usize, end: usize) {
-    let upper = word.to_ascii_uppercase();
-    if upper != word
-        && !scan.says(
-            KeyContext::NATIONAL,
-            &[
-                "nif",
-                "nie",
-                "dni",
-                "nino",
-                "insurance",
-                "pan",
-                "nric",
-                "fin",
-                "hetu",
-                "id code",
-                "fiscal",
-            ],
-        )
-    {
+    let lower = word.bytes().any(|byte| byte.is_ascii_lowercase());
+    if lower && !scan.says(KeyContext::NATIONAL, WORDS) {
         return;
     }
-    let word = upper.as_str();
+    let upper = lower.then(|| word.to_ascii_uppercase());
+    let word = upper.as_deref().unwrap_or(word);
     let rule = match word.len() {
         9 if nif(word) => ES_NIF,
         8 if is_shape(word, "9999999A") && nif(&format!("0{word}")) => ES_NIF,
@@ -403,63 +401,4 @@ fn uk_driving(word: &str) -> bool {
         && is_date(0, if month > 50 { month - 50 } else { month }, day)
         && bytes.iter().skip(14).all(u8::is_ascii_uppercase)
         && at(bytes, 11).is_ascii_alphanumeric()
-}
-
-/// Bitcoin and Ethereum addresses.
-fn crypto(scan: &mut Scan<'_>, word: &str, start: usize, end: usize) {
-    let hex = word.strip_prefix("0x");
-    let ethereum =
-        hex.is_some_and(|hex| hex.len() == 40 && hex.bytes().all(|byte| byte.is_ascii_hexdigit()));
-    let legacy = matches!(at(word.as_bytes(), 0), b'1' | b'3')
-        && word.len() <= 35
-        && word
-            .bytes()
-            .all(|byte| !matches!(byte, b'0' | b'O' | b'I' | b'l'))
-        && word.bytes().any(|byte| byte.is_ascii_uppercase())
-        && word.bytes().any(|byte| byte.is_ascii_lowercase())
-        && scan.has_word(&["btc", "bitcoin", "wallet", "crypto", "address"]);
-    if ethereum || bech32(word) {
-        scan.certain(CRYPTO, start, end);
-    } else if legacy {
-        scan.likely(CRYPTO, start, end);
-    }
-}
-
-/// Checksum of bech32 and bech32m for Bitcoin's main network.
-fn bech32(word: &str) -> bool {
-    const CHARACTERS: &[u8] = b"qpzry9x8gf2tvdw0s3jn54khce6mua7l";
-    const GENERATOR: [u32; 5] = [
-        0x3b6a_57b2,
-        0x2650_8e6d,
-        0x1ea1_19fa,
-        0x3d42_33dd,
-        0x2a14_62b3,
-    ];
-    let Some(data) = word.strip_prefix("bc1") else {
-        return false;
-    };
-    let mut check = 1_u32;
-    let mut step = |value: u32| {
-        let top = check >> 25;
-        check = (check & 0x1ff_ffff) << 5 ^ value;
-        for (bit, generator) in GENERATOR.iter().enumerate() {
-            if top >> bit & 1 == 1 {
-                check ^= generator;
-            }
-        }
-    };
-    for byte in *b"bc" {
-        step(u32::from(byte >> 5));
-    }
-    step(0);
-    for byte in *b"bc" {
-        step(u32::from(byte & 31));
-    }
-    for byte in data.bytes() {
-        let Some(value) = CHARACTERS.iter().position(|character| *character == byte) else {
-            return false;
-        };
-        step(u32::try_from(value).unwrap_or(0));
-    }
-    matches!(check, 1 | 0x2bc8_30a3)
 }
