@@ -5,9 +5,9 @@
 use crate::VaultError;
 use crate::consent::Scope;
 use crate::crypt::Secret;
-use crate::identity::index::Tombstone;
+use crate::identity::index::{TOMBSTONE_MS, Tombstone};
 use crate::vault::Vault;
-use cofferdam_model::{Definition, LinkKind, MS_PER_DAY};
+use cofferdam_model::{Definition, LinkKind};
 use sqlx::{Connection, QueryBuilder, Sqlite, SqliteConnection};
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
@@ -16,8 +16,6 @@ use std::sync::atomic::Ordering;
 const ROWS: usize = 500;
 /// Rows of one SELECT at start.
 const PAGE: u32 = 20_000;
-/// Late copies are refused for this long.
-const LATE_MS: i64 = 30 * MS_PER_DAY;
 
 impl Vault {
     /// Projects journal entries up to `next_seq` into the database, in one transaction, and takes in what memory does not know.
@@ -108,7 +106,7 @@ impl Vault {
                 .tombstone(key)
                 .is_some_and(|tombstone| match tombstone.number {
                     Some(forgotten) => forgotten == number,
-                    None => self.clock.now().0 < tombstone.erased_at.saturating_add(LATE_MS),
+                    None => self.clock.now().0 < tombstone.erased_at.saturating_add(TOMBSTONE_MS),
                 })
     }
 

@@ -17,10 +17,6 @@ impl Vault {
     ///
     /// # Errors
     /// [`VaultError`]; the old key stays in force unless the error is [`VaultError::NotDestroyed`] (then the new one is).
-    #[expect(
-        clippy::needless_pass_by_value,
-        reason = "the key is consumed, so that no second copy stays with the caller"
-    )]
     pub async fn rotate_master(
         &self,
         _permit: &Permit<ManageKeys>,

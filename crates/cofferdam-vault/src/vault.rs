@@ -59,18 +59,6 @@ pub struct Vault {
     pub(crate) at_step: Mutex<Option<tests_hook::AtStep>>,
 }
 
-#[cfg(test)]
-pub(crate) mod tests_hook {
-    /// Called at every step of a rotation or erasure, with the step's name.
-    pub(crate) struct AtStep(pub(crate) Box<dyn FnMut(&'static str) + Send>);
-
-    impl std::fmt::Debug for AtStep {
-        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-            f.write_str("AtStep")
-        }
-    }
-}
-
 impl Vault {
     /// Opens or creates the vault. Whoever holds the data directory's lock calls it; one process at a time.
     ///
@@ -241,6 +229,18 @@ impl Vault {
         #[cfg(test)]
         if let Some(hook) = &mut *self.at_step.lock().unwrap_or_else(PoisonError::into_inner) {
             (hook.0)(_name);
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests_hook {
+    /// Called at every step of a rotation or erasure, with the step's name.
+    pub(crate) struct AtStep(pub(crate) Box<dyn FnMut(&'static str) + Send>);
+
+    impl std::fmt::Debug for AtStep {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("AtStep")
         }
     }
 }

@@ -13,6 +13,8 @@ use zeroize::Zeroize;
 const PAGE: usize = 1024;
 /// Most ids of one person, as at the vendor; bounds every walk round a cluster.
 pub(crate) const CLUSTER_IDS_MAX: usize = 500;
+/// How long late copies of a forgotten person's events are refused, milliseconds.
+pub(crate) const TOMBSTONE_MS: i64 = 30 * cofferdam_model::MS_PER_DAY;
 
 const PRESENT: u8 = 1;
 /// The id is a device's.

@@ -3,7 +3,7 @@
 //! The common case (everybody known, nothing to link, nothing pending) takes a read lock and no allocation.
 //! Invariant: a refused claim changes nothing.
 
-use super::index::{CLUSTER_IDS_MAX, People};
+use super::index::{CLUSTER_IDS_MAX, People, TOMBSTONE_MS};
 use super::plan::{self, Id, Plan};
 use super::{IdentityMode, Resolved};
 use crate::vault::Vault;
@@ -11,9 +11,6 @@ use cofferdam_model::{
     Definition, IdKey, IdentityClaim, LinkKind, PersonNumber, ProjectName, Provenance, Refusal,
 };
 use std::sync::PoisonError;
-
-/// How long late copies of a forgotten person's events are refused, milliseconds.
-pub(crate) const TOMBSTONE_MS: i64 = 30 * cofferdam_model::MS_PER_DAY;
 
 /// An id with its key, and its number if it has one.
 #[derive(Clone, Copy)]
