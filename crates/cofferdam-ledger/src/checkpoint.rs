@@ -76,16 +76,18 @@ impl Ledger {
                 return Err(LedgerError::io("sync", &core.log.path)(source));
             }
             core.log.synced = core.log.end;
-            if !core.unsaved {
+            if core.lost.is_empty() {
                 core.durable_cursor = core.state.books.seen_cursor;
             }
         }
         let was_poisoned = core.log.poisoned;
-        let (number, end) = (core.log.number + 1, core.log.synced);
+        let (before, end) = (core.log.number, core.log.synced);
         // A half-made next log may already say where this one ends, so nothing more is written here.
         core.log.poisoned = true;
-        let log = Log::create(&self.options.dir, number, end, &self.faults)?;
-        core.unsaved |= was_poisoned;
+        let log = Log::create(&self.options.dir, before + 1, end, &self.faults)?;
+        if was_poisoned {
+            core.lost.push((before, end));
+        }
         *synced = (log.number, log.synced);
         core.log = log;
         core.defined.clear();
@@ -153,7 +155,7 @@ impl Ledger {
         }
         let settled = settled.min(core.frozen.len());
         core.frozen.drain(..settled);
-        core.unsaved = false;
+        core.lost.retain(|(number, _)| *number >= first_log);
         core.durable_cursor = core.durable_cursor.max(cursor);
         drop(core);
         self.sweep(&replaced, first_log);

@@ -66,9 +66,6 @@ pub enum LedgerError {
         /// Last day.
         until: Day,
     },
-    /// The caller's category or form has no place in the ledger (withheld is not an exposure).
-    #[error("a withheld field is not an exposure")]
-    Withheld,
     /// A lock was poisoned by a panic in another thread.
     #[error("another thread failed while it held the ledger")]
     Lock,

@@ -64,8 +64,8 @@ pub(crate) struct Core {
     pub(crate) next_file: u64,
     /// Position of `seen` that is on the disk.
     pub(crate) durable_cursor: u64,
-    /// The log before this one may have lost its end, and no checkpoint was saved since.
-    pub(crate) unsaved: bool,
+    /// Logs that failed to sync, with what of them is on the disk; the rest is in memory only until a checkpoint is saved.
+    pub(crate) lost: Vec<(u64, u64)>,
 }
 
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> Result<MutexGuard<'_, T>, LedgerError> {
@@ -290,10 +290,15 @@ impl Ledger {
     }
 
     /// Waits until the log is on the disk up to a position; one sync serves everybody who waits.
-    fn flush(&self, (number, end): (u64, u64)) -> Result<(), LedgerError> {
+    pub(crate) fn flush(&self, (number, end): (u64, u64)) -> Result<(), LedgerError> {
         let mut synced = lock(&self.synced)?;
         if *synced >= (number, end) {
-            return Ok(());
+            let core = lock(&self.core)?;
+            let is_lost = |lost: &(u64, u64)| lost.0 == number && lost.1 < end;
+            return match core.lost.iter().any(is_lost) {
+                true => Err(LedgerError::Poisoned),
+                false => Ok(()),
+            };
         }
         let (file, path, position, cursor) = {
             let core = lock(&self.core)?;
@@ -315,7 +320,7 @@ impl Ledger {
             Ok(()) => {
                 *synced = position;
                 core.log.synced = position.1;
-                if !core.unsaved {
+                if core.lost.is_empty() {
                     core.durable_cursor = core.durable_cursor.max(cursor);
                 }
                 Ok(())

@@ -37,4 +37,4 @@ pub use radius::{
 pub use types::{
     BatchId, FieldKey, FieldSetId, Gap, Items, Outcome, PossibleItem, SeenItem, SentRecord,
 };
-pub use verify::Verified;
+pub use verify::{Sizes, Verified};

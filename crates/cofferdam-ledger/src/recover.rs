@@ -70,7 +70,7 @@ pub(crate) fn open(dir: &Path, faults: &Faults) -> Result<Core, LedgerError> {
         defined: HashSet::default(),
         frozen: Vec::new(),
         files,
-        unsaved: false,
+        lost: Vec::new(),
         next_file: numbers.iter().max().map_or(0, |max| max + 1),
     })
 }

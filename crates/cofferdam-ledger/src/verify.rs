@@ -30,7 +30,43 @@ pub struct Verified {
     pub records: u64,
 }
 
+/// How much disk the ledger takes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sizes {
+    /// Month files.
+    pub files: u64,
+    /// Their size, bytes, roll-ups included.
+    pub bytes: u64,
+    /// The roll-ups' part of it, bytes.
+    pub rollup_bytes: u64,
+    /// The current log, bytes.
+    pub log_bytes: u64,
+}
+
 impl Ledger {
+    /// How much disk the ledger takes; opens every month file's index.
+    ///
+    /// # Errors
+    /// [`LedgerError`] where a file cannot be read.
+    pub fn sizes(&self) -> Result<Sizes, LedgerError> {
+        let (files, log_bytes) = {
+            let core = lock(&self.core)?;
+            let files: Vec<u64> = core.files.list().map(|(_, _, number)| number).collect();
+            (files, core.log.end)
+        };
+        let mut sizes = Sizes {
+            log_bytes,
+            ..Sizes::default()
+        };
+        for number in files {
+            let file = MonthFile::open(&crate::month::path_of(&self.options.dir, number))?;
+            sizes.files += 1;
+            sizes.bytes += file.bytes;
+            sizes.rollup_bytes += file.rollup.map_or(0, |rollup| u64::from(rollup.len));
+        }
+        Ok(sizes)
+    }
+
     /// Reads every file and the logs anew and compares: checksums, fields within the people of their day, roll-ups against their
     /// days, memory against the logs. Writers wait meanwhile.
     ///
@@ -49,7 +85,7 @@ impl Ledger {
             collect(&part.delta, &part.sets, &mut held);
         }
         collect(&core.state.delta, &core.state.sets, &mut held);
-        if logged != held && !core.unsaved && !core.log.poisoned {
+        if logged != held && core.lost.is_empty() && !core.log.poisoned {
             return Err(LedgerError::Damaged {
                 path: core.log.path.clone(),
                 at: 0,

@@ -278,6 +278,43 @@ fn a_failed_sync_promises_nothing_and_the_next_send_moves_to_a_fresh_log() {
     ledger.verify().unwrap();
 }
 
+/// Somebody who waited for the sync that failed must not be told that all is well because a fresh log came meanwhile.
+#[test]
+fn a_send_that_was_lost_with_a_poisoned_log_is_not_promised_until_a_checkpoint_holds_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let failing = Arc::new(AtomicUsize::new(0));
+    let fail = Arc::clone(&failing);
+    let faults = Faults::with(move |at| match fail.load(Ordering::SeqCst) {
+        1 => at == "log.sync",
+        2 => at == "checkpoint.write",
+        _ => false,
+    });
+    let ledger = Ledger::open_with(LedgerOptions::new(dir.path()), faults).unwrap();
+    send(&ledger, 0, 0..5).unwrap();
+    let end = {
+        let core = ledger.core.lock().unwrap();
+        (core.log.number, core.log.end + 1)
+    };
+    failing.store(1, Ordering::SeqCst);
+    assert!(send(&ledger, 0, 5..10).is_err());
+    failing.store(2, Ordering::SeqCst);
+    assert!(
+        send(&ledger, 0, 10..15).is_err(),
+        "the checkpoint fails after the fresh log was made"
+    );
+    assert!(matches!(ledger.flush(end), Err(LedgerError::Poisoned)));
+    failing.store(0, Ordering::SeqCst);
+    send(&ledger, 0, 10..15).unwrap();
+    assert!(
+        matches!(ledger.flush(end), Err(LedgerError::Poisoned)),
+        "a fresh log alone does not hold it"
+    );
+    assert!(all(&open(copy(dir.path()).path())).people >= 10);
+    ledger.checkpoint().unwrap();
+    ledger.flush(end).unwrap();
+    assert_eq!(all(&open(copy(dir.path()).path())).people, 15);
+}
+
 #[test]
 fn a_full_log_checkpoints_by_itself() {
     let dir = tempfile::tempdir().unwrap();
