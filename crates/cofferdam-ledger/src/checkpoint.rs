@@ -124,7 +124,7 @@ impl Ledger {
                 grown,
                 events,
             };
-            month::write(&month::path_of(dir, number), new, &self.faults)?;
+            month::write(&month::path_of(dir, number), &new, &self.faults)?;
             written.push((stream, month, number));
         }
         let cells = dir.join("cells");

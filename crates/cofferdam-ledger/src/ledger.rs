@@ -155,7 +155,7 @@ impl Ledger {
             day,
             items: items.collect(),
         };
-        let end = core.write(entry, &self.faults)?;
+        let end = core.write(&entry, &self.faults)?;
         drop(core);
         self.flush(end)?;
         self.checkpoint_if_full();
@@ -191,7 +191,7 @@ impl Ledger {
             batch: batch.0,
             outcome: outcome.clone(),
         };
-        core.write(entry, &self.faults)?;
+        core.write(&entry, &self.faults)?;
         Ok(())
     }
 
@@ -226,7 +226,7 @@ impl Ledger {
             next_seq,
             streams: streams.collect(),
         };
-        core.write(entry, &self.faults)?;
+        core.write(&entry, &self.faults)?;
         drop(core);
         self.checkpoint_if_full();
         Ok(())
@@ -259,7 +259,7 @@ impl Ledger {
     /// # Errors
     /// [`LedgerError`].
     pub fn gap(&self, vendor: Option<&VendorId>, gap: &Gap) -> Result<(), LedgerError> {
-        self.record(Entry::Gap {
+        self.record(&Entry::Gap {
             stream: vendor.map(vendor_stream),
             gap: gap.clone(),
         })
@@ -276,14 +276,14 @@ impl Ledger {
         persons: &[PersonNumber],
         as_of: Day,
     ) -> Result<(), LedgerError> {
-        self.record(Entry::Deleted {
+        self.record(&Entry::Deleted {
             stream: vendor_stream(vendor),
             as_of,
             persons: persons.iter().map(|person| person.0).collect(),
         })
     }
 
-    fn record(&self, entry: Entry) -> Result<(), LedgerError> {
+    fn record(&self, entry: &Entry) -> Result<(), LedgerError> {
         self.heal()?;
         let end = lock(&self.core)?.write(entry, &self.faults)?;
         self.flush(end)
@@ -352,8 +352,8 @@ impl Ledger {
 
 impl Core {
     /// Appends an entry with the definitions that it needs, and applies it. Returns log and position to sync.
-    fn write(&mut self, entry: Entry, faults: &Faults) -> Result<(u64, u64), LedgerError> {
-        let mut needed: Vec<u32> = match &entry {
+    fn write(&mut self, entry: &Entry, faults: &Faults) -> Result<(u64, u64), LedgerError> {
+        let mut needed: Vec<u32> = match entry {
             Entry::Possible { items, .. } => items.iter().map(|item| item.set).collect(),
             Entry::Seen { streams, .. } => {
                 let items = streams.iter().flat_map(|(_, items)| items);
@@ -373,7 +373,7 @@ impl Core {
         payloads.push(entry.encode());
         let end = self.log.append(&payloads, faults)?;
         self.defined.extend(needed);
-        self.state.apply(&entry, &mut None);
+        self.state.apply(entry, &mut None);
         Ok((self.log.number, end))
     }
 }

@@ -168,14 +168,14 @@ pub(crate) struct NewMonth<'a> {
 }
 
 /// Writes a month file and makes it durable (its folder entry is synced with the checkpoint).
-pub(crate) fn write(path: &Path, new: NewMonth<'_>, faults: &Faults) -> Result<(), LedgerError> {
+pub(crate) fn write(path: &Path, new: &NewMonth<'_>, faults: &Faults) -> Result<(), LedgerError> {
     let io = LedgerError::io;
     let mut file = File::create(path).map_err(io("create", path))?;
     let mut built = Built {
         table: new.old.map(|old| old.table.clone()).unwrap_or_default(),
         ..Built::default()
     };
-    let rollup = rollup(&new)?;
+    let rollup = rollup(new)?;
     let mut days: BTreeMap<Day, Option<&Meta>> = new.grown.keys().map(|&day| (day, None)).collect();
     if let Some(old) = new.old {
         days.extend(old.cells.iter().map(|meta| (meta.days.0, Some(meta))));

@@ -273,8 +273,32 @@ impl Groups {
                 None => break,
             }
         }
+        for (at, merged) in mask.into_iter().enumerate() {
+            self.canonicalize(at, merged, merges.table());
+        }
+    }
+
+    /// Moves the bits of one word that belong to merged numbers, in all groups at once: nobody is in a group who is not among
+    /// the people, and the merge map's table is read once.
+    #[inline]
+    fn canonicalize(&mut self, at: usize, merged: u64, table: &[u32]) {
+        let people = self.bits.get(PEOPLE).and_then(|bits| bits.get(at));
+        let mut found = people.copied().unwrap_or(0) & merged;
+        while found != 0 {
+            let bit = found.trailing_zeros();
+            found &= found - 1;
+            let canonical = table.get(at * 64 + bit as usize).copied().unwrap_or(0);
+            for bits in &mut self.bits {
+                let is_in = bits.get(at).map_or(0, |word| word >> bit & 1);
+                if let Some(word) = bits.get_mut((canonical >> 6) as usize) {
+                    *word |= is_in << (canonical & 63);
+                }
+            }
+        }
         for bits in &mut self.bits {
-            canonicalize(bits, &mask, merges.table());
+            if let Some(word) = bits.get_mut(at) {
+                *word &= !merged;
+            }
         }
     }
 
@@ -361,25 +385,6 @@ fn add_range(
 fn or(to: &mut Chunk, from: &Chunk) {
     for (word, more) in to.iter_mut().zip(from) {
         *word |= more;
-    }
-}
-
-fn canonicalize(bits: &mut [u64], mask: &[u64], table: &[u32]) {
-    for (at, &merged) in mask.iter().enumerate() {
-        let Some(word) = bits.get_mut(at) else { return };
-        let mut found = *word & merged;
-        if found == 0 {
-            continue;
-        }
-        *word &= !found;
-        while found != 0 {
-            let number = at * 64 + found.trailing_zeros() as usize;
-            found &= found - 1;
-            let canonical = table.get(number).copied().unwrap_or(0);
-            if let Some(word) = bits.get_mut((canonical >> 6) as usize) {
-                *word |= 1 << (canonical & 63);
-            }
-        }
     }
 }
 
