@@ -29,6 +29,9 @@ pub(crate) struct Catalog {
     pub(crate) pool: SqlitePool,
 }
 
+/// Property, kind, column id, column name, whether some values are in the rest.
+type PropertyRow = (String, i64, Option<i64>, Option<String>, bool);
+
 /// A live data file as the catalog has it.
 #[derive(Debug)]
 pub(crate) struct FileRow {
@@ -166,7 +169,7 @@ impl Catalog {
         project: &ProjectName,
         schema: &mut ProjectSchema,
     ) -> Result<(), StoreError> {
-        let rows: Vec<(String, i64, Option<i64>, Option<String>, bool)> = sqlx::query_as(
+        let rows: Vec<PropertyRow> = sqlx::query_as(
             "SELECT property, kind, column_id, column_name, in_rest FROM cofferdam_property WHERE project = ? ORDER BY position",
         )
         .bind(project.as_str())

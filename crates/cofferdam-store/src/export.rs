@@ -83,7 +83,7 @@ impl Store {
         let profiles = clean(&copy, &data).await?;
         let tables = {
             let (version, merges, data) = (Arc::clone(&version), merges.clone(), data.clone());
-            tokio::task::spawn_blocking(move || tables(&version, &merges, &data, profiles))
+            tokio::task::spawn_blocking(move || tables(&version, &merges, &data, &profiles))
                 .await
                 .map_err(|_| StoreError::Task)??
         };
@@ -200,7 +200,7 @@ fn tables(
     version: &Version,
     merges: &MergeMap,
     data: &Path,
-    profiles: Vec<ProfileRow>,
+    profiles: &[ProfileRow],
 ) -> Result<Vec<Table>, StoreError> {
     let mut tables = Vec::new();
     for (project, view) in &version.projects {

@@ -207,7 +207,6 @@ impl Profiles {
     }
 
     /// What the database does not have: `None` for states that are gone.
-    #[expect(clippy::type_complexity, reason = "rows of one statement")]
     pub(crate) fn dirty(&self) -> Result<Vec<(ProjectName, Subject, Option<String>)>, StoreError> {
         self.held
             .iter()

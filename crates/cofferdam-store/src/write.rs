@@ -154,6 +154,7 @@ fn properties(batch: &RecordBatch) -> WriterProperties {
             .set_column_encoding(name(id), Encoding::DELTA_BINARY_PACKED)
             .set_column_compression(name(id), Compression::UNCOMPRESSED);
     }
+    // Splitting seq by byte would take .3 B an event less, but DuckDB 1.5 reads that encoding for floats only.
     builder = builder
         .set_column_compression(name(id::EVENT), Compression::UNCOMPRESSED)
         .set_column_dictionary_enabled(name(id::INSERT_KEY), false)

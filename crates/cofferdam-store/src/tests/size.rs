@@ -1,6 +1,7 @@
 //! Bytes per event on the bench's data. Needs `COFFERDAM_BENCH_EVENTS`: the `events_ut.parquet` that gen_events.py wrote.
 
-use super::support::{event, project, store};
+use super::support::{StandingClock, T0, event, options, project};
+use crate::Store;
 use crate::schema::id;
 use arrow_array::Array;
 use arrow_array::cast::AsArray;
@@ -76,7 +77,10 @@ async fn bytes_per_event_on_the_bench_data() {
         return;
     };
     let dir = tempfile::tempdir().unwrap();
-    let store = store(dir.path()).await;
+    let mut options = options(dir.path());
+    // Long after, so that every day is merged whole.
+    options.clock = Arc::new(StandingClock(T0 + 900 * 86_400_000));
+    let store = Store::open(options).await.unwrap();
     let events = events(&path);
     let total = events.len() as u64;
     let mut seq = 0;

@@ -49,7 +49,9 @@ pub(crate) fn event(
     HomeEvent {
         project: project(),
         person: PersonNumber(person),
-        organization: (person % 2 == 0).then_some(OrganizationNumber(person / 2)),
+        organization: person
+            .is_multiple_of(2)
+            .then_some(OrganizationNumber(person / 2)),
         time: TimestampMs(T0 + time),
         received: TimestampMs(T0 + time),
         provenance: Provenance::Claimed,
