@@ -63,7 +63,7 @@ pub(crate) struct Refused {
 
 pub(crate) const UNREADABLE: Refused = Refused {
     refusal: Refusal::Malformed,
-    message: "it is not JSON, and nothing after it in the same array can be read",
+    message: "it is not JSON; the rest of its line or array cannot be read either",
 };
 
 /// Reads an array, one object, or lines of objects.

@@ -6,15 +6,19 @@
 //! never an absent `distinct_id`; answers are read without keeping any of the vendor's text.
 
 mod batch;
+mod import;
 mod outcome;
 mod shape;
+mod updates;
 
-pub use batch::{ImportBatch, Pushed, SendRequest, UpdateBatch};
+pub use batch::{Pushed, SendRequest};
+pub use import::ImportBatch;
 pub use outcome::{
     FailedReason, FailedRecord, ImportOutcome, UpdateOutcome, parse_import_answer,
     parse_update_answer,
 };
 pub use shape::{Adjusted, Unsendable};
+pub use updates::UpdateBatch;
 
 use cofferdam_model::{Operation, TimestampMs, Value};
 use std::sync::Arc;

@@ -51,7 +51,7 @@ pub(super) fn person<'a>(
             time: parts.time,
             identity,
         };
-        push(to, parts.operations, batch);
+        push(&to, parts.operations, batch);
         Ok(())
     };
     read(batch).map_err(|reason| rejected(index, reason))
@@ -89,7 +89,7 @@ pub(super) fn group<'a>(
             time: parts.time,
             identity: IdentityClaim::default(),
         };
-        push(to, parts.operations, batch);
+        push(&to, parts.operations, batch);
         Ok(())
     };
     read(batch).map_err(|reason| rejected(index, reason))
@@ -258,7 +258,7 @@ struct To<'a> {
     identity: IdentityClaim<'a>,
 }
 
-fn push<'a>(to: To<'a>, operations: Vec<(Operation, Vec<Member<'a>>)>, batch: &mut Batch<'a>) {
+fn push<'a>(to: &To<'a>, operations: Vec<(Operation, Vec<Member<'a>>)>, batch: &mut Batch<'a>) {
     for (operation, values) in operations {
         batch.items.push(Incoming::Update(IncomingUpdate {
             index: to.index,

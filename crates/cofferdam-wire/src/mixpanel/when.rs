@@ -128,6 +128,7 @@ mod tests {
             (text("2024-01-02T03:04:05-0130"), Some(1_704_170_045_000)),
             (text("2024-01-02"), Some(1_704_153_600_000)),
             (text("2024-02-30"), None),
+            (text("2024-03-00"), None),
             (text("2024-01-02T25:00"), None),
             (text("yesterday"), None),
             (text("NaN"), None),

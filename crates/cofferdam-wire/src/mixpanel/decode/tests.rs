@@ -161,11 +161,7 @@ fn bombs_in_either_layer_stop_at_the_limit() {
     });
     let bomb = gzip(&vec![b' '; 300_000]);
     let inner = format!("data={}", base64(&bomb));
-    for body in [
-        bomb.clone(),
-        inner.clone().into_bytes(),
-        gzip(inner.as_bytes()),
-    ] {
+    for body in [bomb, inner.clone().into_bytes(), gzip(inner.as_bytes())] {
         assert_eq!(
             decode(Endpoint::Track, &request(None, &body), &limits).err(),
             error

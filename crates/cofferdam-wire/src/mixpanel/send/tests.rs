@@ -359,13 +359,7 @@ fn import_answers() {
         (200, b"<html>", ImportOutcome::Unknown),
         (200, b"", ImportOutcome::Unknown),
         (200, b"{}", ImportOutcome::Unknown),
-        (
-            400,
-            partial,
-            ImportOutcome::Partial {
-                failed: failed.clone(),
-            },
-        ),
+        (400, partial, ImportOutcome::Partial { failed }),
         (
             400,
             br#"{"failed_records":[{"index":3}],"num_records_imported":2}"#,
