@@ -9,7 +9,7 @@ use crate::{
     Cut, JournalError, Recovery,
     file::{File, FileLayer, read_exact, read_full, write_all},
     format::{self, BadHeader, HEADER, Head, Header, PROBE},
-    scan::{Group, Step, Walker},
+    scan::{Group, Step, Visit, Walker},
     segment::{self, Segment},
 };
 use std::{
@@ -46,6 +46,20 @@ impl Found {
     }
 }
 
+impl Found {
+    /// Notes the end that does not count; returns how many seqs it had.
+    fn cut_off(&mut self, path: &Path, offset: u64, bytes: u64, records: Option<u32>) -> u64 {
+        self.cut = Some(Cut {
+            segment: path.to_path_buf(),
+            offset,
+            bytes: bytes - offset,
+            records,
+        });
+        // Nobody was given them, unless the file was cut by something else than a crash.
+        u64::from(records.unwrap_or(0))
+    }
+}
+
 /// A file with a segment's name.
 #[derive(Debug)]
 struct Candidate {
@@ -55,9 +69,6 @@ struct Candidate {
     /// `None`: it was never finished.
     header: Option<Header>,
 }
-
-/// Called with (head, bitmap, keys) of each entry.
-pub(crate) type Visit<'a> = dyn FnMut(&Head, &[u8], &[u8]) + 'a;
 
 /// Finds the segments in `dir` and shows every entry of a whole group to `visit`, in order.
 pub(crate) fn recover(
@@ -211,10 +222,9 @@ fn scan(
     let mut held: Vec<(Head, Vec<u8>, Vec<u8>)> = Vec::new();
     loop {
         held.clear();
-        let mut hold = |head: &Head, bitmap: &[u8], keys: &[u8]| {
+        match walker.step(&mut |head, bitmap, keys| {
             held.push((*head, bitmap.to_vec(), keys.to_vec()));
-        };
-        match walker.step(&mut hold) {
+        }) {
             Ok(Step::Group(group)) => {
                 let mut tags: Vec<u32> = held.iter().map(|(head, _, _)| head.tag).collect();
                 tags.dedup();
@@ -233,14 +243,7 @@ fn scan(
                 if sealed.is_some() || later {
                     return Err(damaged(&path, walker.offset, reason));
                 }
-                found.cut = Some(Cut {
-                    segment: path.clone(),
-                    offset: walker.offset,
-                    bytes: bytes - walker.offset,
-                    records,
-                });
-                // Nobody was given its seqs, unless the file was cut by something else than a crash.
-                burnt = u64::from(records.unwrap_or(0));
+                burnt = found.cut_off(&path, walker.offset, bytes, records);
                 break;
             }
             Err(error) => return Err(JournalError::io("reading", path)(error)),

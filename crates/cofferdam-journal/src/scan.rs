@@ -50,6 +50,9 @@ impl<'a> Buffered<'a> {
     }
 }
 
+/// Called with (head, bitmap, keys) of each entry.
+pub(crate) type Visit<'a> = dyn FnMut(&Head, &[u8], &[u8]) + 'a;
+
 /// One whole group.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Group {
@@ -99,7 +102,7 @@ impl<'a> Walker<'a> {
 
     /// Checks the next group; `each` sees its entries as head, bitmap and keys.
     /// `each` may see entries of a group that then turns out broken.
-    pub(crate) fn step(&mut self, each: &mut dyn FnMut(&Head, &[u8], &[u8])) -> io::Result<Step> {
+    pub(crate) fn step(&mut self, each: &mut Visit<'_>) -> io::Result<Step> {
         if self.offset == self.limit {
             return Ok(Step::End);
         }

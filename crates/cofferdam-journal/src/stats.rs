@@ -42,7 +42,7 @@ pub struct Stats {
     pub window_runs: u64,
     /// Look-ups in the dedupe window that failed to read; their keys counted as new.
     pub window_errors: u64,
-    /// CPU time of the writer is measured from outside; this is its time outside of fsync, nanoseconds.
+    /// Wall time of the writer outside of fdatasync, nanoseconds.
     pub writer_ns_sum: u64,
 }
 

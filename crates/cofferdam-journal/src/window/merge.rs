@@ -1,7 +1,7 @@
 //! Which runs to merge or drop, and the merging.
 //!
 //! Invariant: only runs next to each other in seq order and of one bucket are merged, so that the runs stay in seq order
-//! and a bucket can be dropped as a whole. At most about 20 runs are left when there is nothing more to do.
+//! and a bucket can be dropped as a whole. At most 23 runs are left when there is nothing more to do.
 
 use super::{
     BUCKETS,
@@ -10,8 +10,8 @@ use super::{
 use crate::{FileLayer, Key};
 use std::{io, ops::Range, path::Path, sync::Arc};
 
-/// Runs of the newest bucket before all of it is merged.
-const RUNS_MAX: usize = 12;
+/// Runs of the newest bucket, none alike, before all of it is merged.
+const RUNS_MAX: usize = 16;
 /// Runs that are merged together while their bucket grows.
 const FAN: usize = 4;
 
@@ -41,17 +41,20 @@ pub(crate) fn plan(spans: &[Span], keys: &[u64], window_ms: u64) -> Option<Range
     for group in buckets.chunk_by(|left, right| left == right) {
         let range = from..from + group.len();
         from = range.end;
-        let done = group.first() != Some(&newest) || group.len() > RUNS_MAX;
-        if done && group.len() > 1 {
+        let finished = group.first() != Some(&newest);
+        if finished && group.len() > 1 {
             return Some(range);
         }
         let sizes = keys.get(range.clone()).unwrap_or_default();
         let alike = |four: &[u64]| {
             let largest = four.iter().max().copied().unwrap_or(0);
-            largest <= 2 * (four.iter().sum::<u64>() - largest)
+            largest <= four.iter().sum::<u64>() - largest
         };
         if let Some(at) = sizes.windows(FAN).rposition(alike) {
             return Some(range.start + at..range.start + at + FAN);
+        }
+        if group.len() > RUNS_MAX {
+            return Some(range);
         }
     }
     None

@@ -237,6 +237,13 @@ impl Disk {
         fs.nodes[fs.names[path]].live.clone()
     }
 
+    /// Turns a bit over in the cache.
+    pub(crate) fn flip(&self, path: &Path, byte: usize) {
+        let mut fs = self.0.lock().unwrap();
+        let node = fs.names[path];
+        fs.nodes[node].live[byte] ^= 4;
+    }
+
     /// Puts a file there, durably.
     pub(crate) fn place(&self, path: &Path, bytes: &[u8]) {
         let mut fs = self.0.lock().unwrap();

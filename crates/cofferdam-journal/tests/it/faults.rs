@@ -88,9 +88,9 @@ fn a_failed_sync_poisons_the_segment_and_is_never_tried_again() {
         // The bytes of the failed group may be whole on disk; the new segment's header cuts them off for ever.
         for power in [false, true] {
             if power {
-                disk.crash()
+                disk.crash();
             } else {
-                disk.kill()
+                disk.kill();
             }
             let (journal, recovery) = open(&hands, disk.layer());
             assert_eq!(all(&journal), shown);
@@ -245,6 +245,8 @@ fn a_consumer_that_is_ahead_of_a_shortened_journal_never_sees_a_seq_again() {
     );
 }
 
+type Change<'a> = dyn Fn(&Path, Vec<u8>) -> Option<Vec<u8>> + 'a;
+
 #[test]
 fn newer_formats_missing_and_foreign_segments_are_refused_and_nothing_changes() {
     let (disk, hands) = (Disk::new(1), Hands::new());
@@ -256,7 +258,7 @@ fn newer_formats_missing_and_foreign_segments_are_refused_and_nothing_changes() 
     }
     drop(journal);
     let files = disk.files();
-    let copy = |change: &dyn Fn(&Path, Vec<u8>) -> Option<Vec<u8>>| {
+    let copy = |change: &Change<'_>| {
         let copy = Disk::new(1);
         for path in files
             .iter()

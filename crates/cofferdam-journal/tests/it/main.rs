@@ -1,5 +1,12 @@
 //! The journal's promises, each with a test that tries to break it.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests"
+)]
+
 mod fake;
 mod faults;
 mod grouping;
