@@ -6,9 +6,16 @@ use std::fs;
 
 pub(crate) fn run() -> Result<()> {
     crate::tools::web()?;
-    ensure!(root().join("web/dist/index.html").is_file(), "web/dist/index.html is missing: the package needs its web app");
+    ensure!(
+        root().join("web/dist/index.html").is_file(),
+        "web/dist/index.html is missing: the package needs its web app"
+    );
     cargo(&["build", "--release", "--package", "cofferdam-server"])?;
-    let name = format!("cofferdam-{}-{}", env!("CARGO_PKG_VERSION"), std::env::consts::ARCH);
+    let name = format!(
+        "cofferdam-{}-{}",
+        env!("CARGO_PKG_VERSION"),
+        std::env::consts::ARCH
+    );
     let folder = target().join("dist").join(&name);
     fs::create_dir_all(&folder)?;
     fs::copy(target().join("release/cofferdam"), folder.join("cofferdam"))?;
@@ -20,7 +27,14 @@ pub(crate) fn run() -> Result<()> {
         fs::copy(root().join("packaging").join(unit), folder.join(unit))?;
     }
     let tarball = target().join("dist").join(format!("{name}.tar.gz"));
-    step(command("tar").arg("-C").arg(target().join("dist")).arg("-czf").arg(&tarball).arg(&name))?;
+    step(
+        command("tar")
+            .arg("-C")
+            .arg(target().join("dist"))
+            .arg("-czf")
+            .arg(&tarball)
+            .arg(&name),
+    )?;
     eprintln!("wrote {}", tarball.display());
     Ok(())
 }

@@ -16,13 +16,24 @@ const EDGES: &[(&str, &[&str])] = &[
     ("audit", &["model", "journal", "outbound"]),
     ("access", &["model", "audit", "outbound"]),
     ("vault", &["model", "access"]),
-    ("store", &["model", "policy", "vault", "journal", "outbound", "access"]),
+    (
+        "store",
+        &["model", "policy", "vault", "journal", "outbound", "access"],
+    ),
     ("query", &["model", "access", "store"]),
     ("ledger", &["model", "journal", "access"]),
-    ("egress", &["model", "wire", "policy", "vault", "journal", "outbound", "ledger", "access"]),
+    (
+        "egress",
+        &[
+            "model", "wire", "policy", "vault", "journal", "outbound", "ledger", "access",
+        ],
+    ),
     ("watch", &["model"]),
     ("scan", &["model", "wire", "policy", "outbound"]),
-    ("response", &["model", "vault", "audit", "access", "ledger", "outbound"]),
+    (
+        "response",
+        &["model", "vault", "audit", "access", "ledger", "outbound"],
+    ),
 ];
 
 /// Dependency, the crates that alone may name it.
@@ -49,19 +60,35 @@ const FENCES: &[(&str, &[&str])] = &[
 
 /// What is wrong with the edges, one line each.
 pub(crate) fn problems() -> Result<Vec<String>> {
-    let output = command("cargo").args(["metadata", "--no-deps", "--format-version", "1", "--offline"]).output()?;
+    let output = command("cargo")
+        .args([
+            "metadata",
+            "--no-deps",
+            "--format-version",
+            "1",
+            "--offline",
+        ])
+        .output()?;
     let metadata: Value = serde_json::from_slice(&output.stdout).context("cargo metadata")?;
     let mut problems = Vec::new();
     for package in metadata["packages"].as_array().into_iter().flatten() {
-        let Some(name) = package["name"].as_str().and_then(|name| name.strip_prefix("cofferdam-")) else {
+        let Some(name) = package["name"]
+            .as_str()
+            .and_then(|name| name.strip_prefix("cofferdam-"))
+        else {
             continue;
         };
-        let allowed = EDGES.iter().find(|(of, _)| *of == name).map(|(_, allowed)| *allowed);
+        let allowed = EDGES
+            .iter()
+            .find(|(of, _)| *of == name)
+            .map(|(_, allowed)| *allowed);
         if allowed.is_none() && name != "server" {
             problems.push(format!("cofferdam-{name} is not in the table of crates"));
         }
         for dependency in package["dependencies"].as_array().into_iter().flatten() {
-            let (Some(on), kind) = (dependency["name"].as_str(), &dependency["kind"]) else { continue };
+            let (Some(on), kind) = (dependency["name"].as_str(), &dependency["kind"]) else {
+                continue;
+            };
             if kind == "dev" {
                 continue;
             }
@@ -74,7 +101,10 @@ pub(crate) fn problems() -> Result<Vec<String>> {
             if let Some((fenced, owners)) = fence
                 && !owners.contains(&name)
             {
-                problems.push(format!("cofferdam-{name} may not name {fenced}; only cofferdam-{} may", owners.join(", ")));
+                problems.push(format!(
+                    "cofferdam-{name} may not name {fenced}; only cofferdam-{} may",
+                    owners.join(", ")
+                ));
             }
         }
     }

@@ -7,7 +7,10 @@ use std::process::Command;
 
 /// The repository's root.
 pub(crate) fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().map(Path::to_owned).unwrap_or_default()
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .map(Path::to_owned)
+        .unwrap_or_default()
 }
 
 /// Cargo's target directory.
@@ -37,7 +40,9 @@ pub(crate) fn step(command: &mut Command) -> Result<()> {
         .collect();
     let line = words.join(" ");
     eprintln!("· {line}");
-    let status = command.status().with_context(|| format!("`{line}` could not be started"))?;
+    let status = command
+        .status()
+        .with_context(|| format!("`{line}` could not be started"))?;
     ensure!(status.success(), "`{line}` failed: {status}");
     Ok(())
 }

@@ -1,24 +1,67 @@
 //! What the tests need beyond Rust: the web app's packages, a Python environment, a browser. Installed here, or said clearly.
 
 use crate::run::{command, root, step, target};
-use anyhow::{Context, Result};
+use anyhow::Result;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
+/// The second engine of the tests.
+pub(crate) const DUCKDB: [&str; 3] = [
+    "duckdb==1.5.5",
+    "duckdb-extension-ducklake==1.5.5",
+    "duckdb-extension-sqlite-scanner==1.5.5",
+];
+
+/// Something that this machine does not have, so that a check could not be run.
+#[derive(Debug)]
+pub(crate) struct Missing(String);
+
+impl std::fmt::Display for Missing {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Missing {}
+
+fn missing(what: &str) -> anyhow::Error {
+    anyhow::Error::new(Missing(what.to_owned()))
+}
+
+/// Installs the npm packages of a folder and returns the folder.
+///
+/// # Errors
+/// Where npm is not there or the packages are not to be had.
+pub(crate) fn node_packages(folder: &str) -> Result<PathBuf> {
+    let folder = root().join(folder);
+    if !has("npm") {
+        return Err(missing("npm is not installed (Node 20)"));
+    }
+    let stamp = folder.join("node_modules/.package-lock.json");
+    let fresh = modified(&stamp)
+        .zip(modified(&folder.join("package-lock.json")))
+        .is_some_and(|(stamp, lock)| stamp >= lock);
+    if !fresh {
+        step(
+            command("npm")
+                .current_dir(&folder)
+                .args(["ci", "--no-audit", "--no-fund"]),
+        )
+        .map_err(|error| missing(&format!("{error:#}")))?;
+    }
+    Ok(folder)
+}
+
 /// Builds the web app into web/dist.
 pub(crate) fn web() -> Result<()> {
-    let web = root().join("web");
-    let stamp = web.join("node_modules/.package-lock.json");
-    let lock = web.join("package-lock.json");
-    let fresh = modified(&stamp).zip(modified(&lock)).is_some_and(|(stamp, lock)| stamp >= lock);
-    if !fresh {
-        step(command("npm").current_dir(&web).args(["ci", "--no-audit", "--no-fund"])).context("the web app needs Node 20 with npm")?;
-    }
+    let web = node_packages("web")?;
     step(command("npm").current_dir(&web).args(["run", "build"]))
 }
 
 fn modified(path: &std::path::Path) -> Option<std::time::SystemTime> {
-    std::fs::metadata(path).and_then(|metadata| metadata.modified()).ok()
+    std::fs::metadata(path)
+        .and_then(|metadata| metadata.modified())
+        .ok()
 }
 
 /// Builds the web app where it has not been built; without Node the binary says so on its page.
@@ -27,7 +70,9 @@ pub(crate) fn web_if_absent() -> Result<()> {
         return Ok(());
     }
     if !has("npm") {
-        eprintln!("note: npm is not installed, so the web app is left out; the API and the command line work");
+        eprintln!(
+            "note: npm is not installed, so the web app is left out; the API and the command line work"
+        );
         return Ok(());
     }
     web()
@@ -35,7 +80,12 @@ pub(crate) fn web_if_absent() -> Result<()> {
 
 /// Whether a program can be started.
 pub(crate) fn has(program: &str) -> bool {
-    Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok()
+    Command::new(program)
+        .arg("--version")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok()
 }
 
 /// A Python environment of ours with these packages; made where it is absent.
@@ -50,8 +100,22 @@ pub(crate) fn python(name: &str, packages: &[&str]) -> Result<PathBuf> {
     if std::fs::read_to_string(&stamp).ok().as_deref() == Some(wanted.as_str()) {
         return Ok(python);
     }
-    step(command("python3").args(["-m", "venv"]).arg(&venv)).context("Python 3 with venv is needed (Debian: python3-venv)")?;
-    step(command(&python).args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]).args(packages))?;
+    let made = step(command("python3").args(["-m", "venv"]).arg(&venv));
+    made.map_err(|_| {
+        missing("Python 3 with venv is needed (Debian: apt-get install python3-venv)")
+    })?;
+    if !packages.is_empty() {
+        let mut pip = command(&python);
+        pip.args([
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+        ])
+        .args(packages);
+        step(&mut pip).map_err(|error| missing(&format!("{error:#}")))?;
+    }
     std::fs::write(&stamp, wanted)?;
     Ok(python)
 }
@@ -64,10 +128,19 @@ pub(crate) fn chromium() -> Result<PathBuf> {
     let path = PathBuf::from("/usr/bin/chromium");
     if !path.is_file() && is_root() {
         step(command("apt-get").args(["update", "-qq"]))?;
-        step(command("apt-get").args(["install", "-y", "-qq", "chromium"]).stdout(Stdio::null()))?;
+        step(
+            command("apt-get")
+                .args(["install", "-y", "-qq", "chromium"])
+                .stdout(Stdio::null()),
+        )?;
     }
-    anyhow::ensure!(path.is_file(), "Chromium is not installed (Debian: apt-get install chromium)");
-    Ok(path)
+    if path.is_file() {
+        Ok(path)
+    } else {
+        Err(missing(
+            "Chromium is not installed (Debian: apt-get install chromium)",
+        ))
+    }
 }
 
 fn is_root() -> bool {
@@ -78,5 +151,7 @@ fn is_root() -> bool {
 /// The folder with fixtures and data beside the checkout, where it is there.
 pub(crate) fn shared() -> Option<PathBuf> {
     let given = std::env::var_os("COFFERDAM_SHARED").map(PathBuf::from);
-    given.or_else(|| root().parent().map(|parent| parent.join("shared"))).filter(|path| path.join("fixtures").is_dir())
+    given
+        .or_else(|| root().parent().map(|parent| parent.join("shared")))
+        .filter(|path| path.join("fixtures").is_dir())
 }

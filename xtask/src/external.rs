@@ -1,0 +1,127 @@
+//! `cargo xtask test`: the Rust tests, then everything that needs a second engine, a real SDK or a real browser.
+//!
+//! Invariant: what cannot be run is listed by name with the reason; in continuous integration that is a failure.
+
+use crate::run::{cargo, command, root, step, target};
+use crate::tools;
+use anyhow::Result;
+use std::path::Path;
+
+/// One step outside Rust's own tests.
+struct External {
+    name: &'static str,
+    run: fn() -> Result<()>,
+}
+
+const EXTERNAL: &[External] = &[
+    External {
+        name: "the Python sink keeps Mixpanel's rules",
+        run: sink,
+    },
+    External {
+        name: "DuckDB reads a snapshot and agrees with Trends",
+        run: second_engine,
+    },
+    External {
+        name: "the real SDKs: Python, Node, browser",
+        run: real_clients,
+    },
+    External {
+        name: "the web app's unit tests",
+        run: web_units,
+    },
+    External {
+        name: "the web app in a real browser",
+        run: web_pages,
+    },
+];
+
+/// Runs all tests; `strict` makes what could not be run a failure.
+pub(crate) fn test(strict: bool) -> Result<()> {
+    let mut left_out: Vec<String> = Vec::new();
+    if tools::shared().is_none() {
+        left_out.push("tests over recorded SDK requests and detection data: shared/ is not beside this checkout".to_owned());
+    }
+    cargo(&["test", "--workspace", "--quiet"])?;
+    cargo(&["build", "--package", "cofferdam-server", "--quiet"])?;
+    for external in EXTERNAL {
+        eprintln!("· {}", external.name);
+        if let Err(error) = (external.run)() {
+            if error.downcast_ref::<tools::Missing>().is_none() {
+                return Err(error.context(external.name));
+            }
+            left_out.push(format!("{}: {error:#}", external.name));
+        }
+    }
+    for missing in &left_out {
+        eprintln!("not run: {missing}");
+    }
+    anyhow::ensure!(
+        !strict || left_out.is_empty(),
+        "{} checks could not be run",
+        left_out.len()
+    );
+    eprintln!(
+        "· all tests passed{}",
+        if left_out.is_empty() {
+            ""
+        } else {
+            "; some could not be run, see above"
+        }
+    );
+    Ok(())
+}
+
+/// The binary that the external tests drive.
+pub(crate) fn binary() -> std::path::PathBuf {
+    target().join("debug/cofferdam")
+}
+
+fn script(python: &Path, name: &str) -> std::process::Command {
+    let mut run = command(python);
+    run.arg(root().join("tests/python").join(name))
+        .env("COFFERDAM", binary());
+    run
+}
+
+fn sink() -> Result<()> {
+    let python = tools::python("plain", &[])?;
+    step(&mut script(&python, "test_mixpanel_sink.py"))
+}
+
+fn second_engine() -> Result<()> {
+    let python = tools::python("duckdb", &tools::DUCKDB)?;
+    step(script(&python, "check_snapshot.py").env("COFFERDAM_DUCKDB_PYTHON", &python))
+}
+
+fn real_clients() -> Result<()> {
+    let python = tools::python("sdk", &["mixpanel==5.4.1"])?;
+    let clients = tools::node_packages("tests/clients")?;
+    let chromium = tools::chromium()?;
+    step(
+        script(&python, "real_clients.py")
+            .env("CLIENTS", clients)
+            .env("CHROMIUM", chromium),
+    )
+}
+
+fn web_units() -> Result<()> {
+    tools::node_packages("web")?;
+    step(
+        command("npm")
+            .current_dir(root().join("web"))
+            .args(["test"]),
+    )
+}
+
+fn web_pages() -> Result<()> {
+    tools::node_packages("web")?;
+    let chromium = tools::chromium()?;
+    let python = tools::python("plain", &[])?;
+    step(
+        script(&python, "with_demo.py")
+            .arg("node")
+            .arg(root().join("web/e2e/run.mjs"))
+            .env("CHROMIUM", chromium),
+    )
+}
