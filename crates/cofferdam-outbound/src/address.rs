@@ -53,10 +53,8 @@ fn is_global_v6(address: Ipv6Addr) -> bool {
     let [a, b, ..] = address.segments();
     let in_global_unicast = a & 0xe000 == 0x2000;
     // 2001::/23 holds Teredo, benchmarking and ORCHID; none of it is a service's address.
-    let special = (a == 0x2001 && b < 0x0200)
-        || (a == 0x2001 && b == 0x0db8)
-        || (a == 0x3fff && b < 0x1000)
-        || a == 0x5f00;
+    let special =
+        (a == 0x2001 && (b < 0x0200 || b == 0x0db8)) || (a == 0x3fff && b < 0x1000) || a == 0x5f00;
     in_global_unicast && !special
 }
 

@@ -279,9 +279,9 @@ fn outcome_of(part: &Part, ending: &Ending) -> Outcome {
             let (mut delivered, mut gone) = (Vec::new(), Vec::new());
             for (index, item) in part.items.iter().enumerate() {
                 if is_refused(index) {
-                    gone.push(*item)
+                    gone.push(*item);
                 } else {
-                    delivered.push(*item)
+                    delivered.push(*item);
                 }
             }
             Outcome {

@@ -67,7 +67,7 @@ pub(crate) fn ranked(counts: &FieldCounts) -> Vec<WithheldCount> {
     let mut out: Vec<WithheldCount> = counts
         .iter()
         .map(|((field, refusal), count)| WithheldCount {
-            field: field.clone(),
+            field: std::sync::Arc::clone(field),
             refusal: *refusal,
             count: *count,
         })

@@ -2,6 +2,14 @@
 //!
 //! Everything below it is real: journal, vault, policy, ledger, guarded client; only time and the vendor are played.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests"
+)]
+
 mod backlog;
 mod bench;
 mod contain;

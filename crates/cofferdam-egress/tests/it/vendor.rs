@@ -135,10 +135,11 @@ impl Vendor {
         received
             .iter()
             .flat_map(|request| {
-                let items = request
-                    .is_whole
-                    .then(|| request.items())
-                    .unwrap_or_default();
+                let items = if request.is_whole {
+                    request.items()
+                } else {
+                    Vec::new()
+                };
                 request
                     .taken
                     .iter()
