@@ -6,24 +6,28 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 /// The demo's vendors, by id: what they are told apart by in the story.
-pub const VENDORS: [&str; 3] = ["mixpanel", "lumen-mail", "beacon-crm"];
+pub(super) const VENDORS: [&str; 3] = ["mixpanel", "lumen-mail", "beacon-crm"];
 
 /// A written folder.
 #[derive(Debug)]
-pub struct DemoFolder {
+pub(super) struct DemoFolder {
     /// Path of `cofferdam.toml`.
-    pub config: PathBuf,
+    pub(super) config: PathBuf,
     /// The project's token.
-    pub token: String,
+    pub(super) token: String,
     /// The project's import secret.
-    pub import_secret: String,
+    pub(super) import_secret: String,
 }
 
 /// Writes the folder for sinks at these addresses, in the order of [`VENDORS`].
 ///
 /// # Errors
 /// Where a file cannot be written.
-pub fn write(folder: &Path, sinks: [SocketAddr; 3], admin_port: u16) -> anyhow::Result<DemoFolder> {
+pub(super) fn write(
+    folder: &Path,
+    sinks: [SocketAddr; 3],
+    admin_port: u16,
+) -> anyhow::Result<DemoFolder> {
     let done = init(
         &InitOptions {
             folder: folder.to_owned(),

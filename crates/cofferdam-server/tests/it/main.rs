@@ -1,0 +1,12 @@
+//! The server's one integration binary, by resource. Each test has its own data directory, listeners on free ports and clock.
+
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "tests"
+)]
+
+mod api;
+mod support;
