@@ -39,10 +39,10 @@ const EVENT: [(&str, &str); 25] = [
     ("utm_campaign", "spring_2026_launch"),
 ];
 
-/// Nanoseconds per call of `work`: the best of forty batches, so that other work on the machine does not count.
+/// Nanoseconds per call of `work`: the best of 400 short batches, so that other work on the machine does not count.
 fn time(rounds: u32, mut work: impl FnMut()) -> f64 {
-    let batch = (rounds / 40).max(1);
-    (0..40)
+    let batch = (rounds / 400).max(1);
+    (0..400)
         .map(|_| {
             let start = Instant::now();
             for _ in 0..batch {

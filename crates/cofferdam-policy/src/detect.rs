@@ -102,9 +102,15 @@ pub fn mask(text: &str, detections: &Detections) -> String {
 
 /// Runs the scanners that the census allows.
 fn surface(text: &str, context: KeyContext, switches: &RuleSwitches, census: Census) -> Detections {
-    let mut scan = Scan::new(text, context, switches, census.flags);
     let has = |flag: u8| census.flags & flag != 0;
     let length = text.len();
+    let short = length < 16 || !has(LETTER);
+    if census.digits < 4 && census.colons < 2 && short && !has(AT | ESCAPE)
+        || length == 36 && census.dashes == 4 && is_uuid(text)
+    {
+        return Detections::default();
+    }
+    let mut scan = Scan::new(text, context, switches, census.flags);
     if has(AT) {
         email::plain(&mut scan);
     }
@@ -123,19 +129,33 @@ fn surface(text: &str, context: KeyContext, switches: &RuleSwitches, census: Cen
     if census.digits >= 4 {
         numbers(&mut scan, census);
     }
-    if length >= 16 && has(LETTER) {
+    if !short {
         words(&mut scan, census);
     }
     scan.found
+}
+
+/// Whether the text is a UUID: it is nothing else, and events are full of them.
+fn is_uuid(text: &str) -> bool {
+    text.bytes()
+        .enumerate()
+        .all(|(position, byte)| match position {
+            8 | 13 | 18 | 23 => byte == b'-',
+            _ => byte.is_ascii_hexdigit(),
+        })
 }
 
 /// Scanners for texts with several digits.
 fn numbers(scan: &mut Scan<'_>, census: Census) {
     let has = |flag: u8| census.flags & flag != 0;
     let length = scan.text.len();
-    digits::scan(scan);
+    if census.digits >= 6 {
+        digits::scan(scan);
+    }
     if has(LETTER) {
-        national::lettered(scan);
+        if length >= 6 {
+            national::lettered(scan);
+        }
         if census.digits >= 8 && length >= 15 {
             iban::scan(scan);
         }
@@ -146,11 +166,8 @@ fn numbers(scan: &mut Scan<'_>, census: Census) {
         network::coordinates(scan);
     }
     // Last: what is something else already is no phone.
-    if has(PLUS | PAREN | SPACE)
-        || census.dashes > 0
-        || census.dots > 0
-        || scan.context.any(KeyContext::PHONE)
-    {
+    let punctuated = has(PLUS | PAREN | SPACE) || census.dashes > 0 || census.dots > 0;
+    if census.digits >= 7 && (punctuated || scan.context.any(KeyContext::PHONE)) {
         phone::scan(scan);
     }
 }

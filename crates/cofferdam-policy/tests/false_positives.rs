@@ -3,6 +3,8 @@
 //! Values are generated from a seed: times, ids, versions, sizes, prices, slugs, paths and names of features, each under a key
 //! that analytics really uses. A finding of a protecting rule counts as false; URLs are not personal data by themselves.
 
+#![expect(clippy::indexing_slicing, reason = "tests")]
+
 use cofferdam_policy::detect::{detect_number, inspect};
 use cofferdam_policy::rules::{Effect, KeyContext, RuleSwitches};
 use std::collections::BTreeMap;

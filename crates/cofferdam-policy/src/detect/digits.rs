@@ -93,6 +93,10 @@ fn is_separator(byte: u8) -> bool {
 
 /// Every run of neighboring groups, longest first from each start.
 fn row(scan: &mut Scan<'_>, groups: &[Group]) {
+    let digits: usize = groups.iter().map(|group| group.end - group.start).sum();
+    if digits < 9 {
+        return;
+    }
     let mut first = 0;
     while first < groups.len() {
         let mut next = first + 1;
@@ -161,7 +165,7 @@ fn candidate(bytes: &[u8], groups: &[Group]) -> Option<Candidate> {
             candidate.length += 1;
         }
     }
-    (candidate.length >= 6).then_some(candidate)
+    (candidate.length >= 9).then_some(candidate)
 }
 
 /// `is415-555-0132`, `code is199003052397`: a word that runs into its number.

@@ -57,6 +57,7 @@ pub fn unwrap_layers(text: &str) -> Option<Layer> {
         return layer(LayerKind::Percent, decoded);
     }
     if text.contains('&')
+        && text.contains(';')
         && let Some(decoded) = html(text)
     {
         return layer(LayerKind::Html, decoded);
@@ -97,10 +98,11 @@ pub(super) fn inspect(
         return;
     }
     if layer.kind == LayerKind::Json {
-        match serde_json::from_str(&layer.text) {
-            Ok(value) => json(&value, context, switches, depth + 1, text.len(), found),
-            // Not JSON after all; what is in the text itself has been looked at already.
-            Err(_) => {}
+        if let Ok(value) = serde_json::from_str(&layer.text) {
+            json(&value, context, switches, depth + 1, text.len(), found);
+        } else if layer.text.contains("\":") && switches.is_on(LAYER) {
+            // Almost JSON: its keys cannot be read, so it counts as content.
+            found.push(LAYER, 0, text.len(), Confidence::Likely);
         }
         return;
     }

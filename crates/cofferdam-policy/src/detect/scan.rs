@@ -179,14 +179,11 @@ pub(super) fn census(text: &str) -> Census {
             counts += class & ((1 << 56) - 1);
             flags |= class;
         }
-        #[expect(clippy::cast_possible_truncation, reason = "fields of 14 bits")]
-        {
-            census.digits += (counts & 0x3fff) as u32;
-            census.dots += (counts >> 14 & 0x3fff) as u32;
-            census.colons += (counts >> 28 & 0x3fff) as u32;
-            census.dashes += (counts >> 42 & 0x3fff) as u32;
-            census.flags |= (flags >> 56) as u8;
-        }
+        census.digits += (counts & 0x3fff) as u32;
+        census.dots += (counts >> 14 & 0x3fff) as u32;
+        census.colons += (counts >> 28 & 0x3fff) as u32;
+        census.dashes += (counts >> 42 & 0x3fff) as u32;
+        census.flags |= (flags >> 56) as u8;
     }
     census
 }

@@ -8,7 +8,7 @@ mod providers;
 
 use super::scan::{Scan, at, scheme_sign};
 use crate::rules::{KeyContext, RuleId};
-use providers::{Alphabet, PROVIDERS};
+use providers::{Alphabet, beginning_with};
 
 const JWT: RuleId = RuleId::value("value.jwt");
 const PRIVATE_KEY: RuleId = RuleId::value("value.private_key");
@@ -63,9 +63,6 @@ fn run(scan: &mut Scan<'_>, start: usize, end: usize) {
 fn token(scan: &mut Scan<'_>, start: usize, word_end: usize) -> usize {
     let bytes = scan.bytes();
     let first = at(bytes, start);
-    if !b"AGSPagxshrywnkpdlfDe0123456789".contains(&first) {
-        return start;
-    }
     let rest = bytes.get(start..).unwrap_or(&[]);
     if rest.starts_with(b"eyJ") {
         return jwt(scan, start);
@@ -73,10 +70,7 @@ fn token(scan: &mut Scan<'_>, start: usize, word_end: usize) -> usize {
     if first.is_ascii_digit() {
         return telegram(scan, start, word_end);
     }
-    for (prefix, alphabet, least, rule) in PROVIDERS {
-        if prefix.as_bytes().first() != Some(&first) {
-            continue;
-        }
+    for (prefix, alphabet, least, rule) in beginning_with(first) {
         let Some(body) = rest.strip_prefix(prefix.as_bytes()) else {
             continue;
         };

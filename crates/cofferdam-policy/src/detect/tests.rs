@@ -79,6 +79,7 @@ fn nothing_hides_in_a_layer() {
         deep = format!("[{deep}]");
     }
     assert!(!rules_of(&deep).is_empty());
+    assert_eq!(rules_of(r#"{"first_name":"Ada","n":NaN}"#), ["value.layer"]);
     assert!(rules_of(r#"{"plan":"pro","seats":12,"tags":["a","b"]}"#).is_empty());
 }
 

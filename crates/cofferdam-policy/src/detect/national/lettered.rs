@@ -72,9 +72,7 @@ pub(in crate::detect) fn lettered(scan: &mut Scan<'_>) {
         let Some(word) = scan.text.get(start..position) else {
             continue;
         };
-        if letters > 0 && (8..=11).contains(&word.len())
-            || matches!(word.len(), 12 | 15 | 16) && letters > 0
-        {
+        if letters > 0 && matches!(word.len(), 8..=12 | 15 | 16) {
             short(scan, word, start, position);
         } else if word.len() >= 26 {
             super::crypto::address(scan, word, start, position);
