@@ -64,13 +64,13 @@ pub struct DeadLetter {
 /// Durable counts since the outbox was made.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Totals {
-    /// Items that were announced to the ledger.
+    /// Items that were queued to be announced to the ledger and sent.
     pub announced: u64,
     /// Items that the vendor confirmed.
     pub delivered: u64,
     /// Items that the vendor refused for good, by reason.
     pub refused: BTreeMap<Reason, u64>,
-    /// Items whose outcome will never be known.
+    /// Items whose outcome will never be known; a containment counts all that was queued here, also what never left.
     pub unknown: u64,
     /// Records that did not become items, or were not sent, by reason.
     pub withheld: BTreeMap<Refusal, u64>,

@@ -74,7 +74,12 @@ async fn under_load_no_byte_follows_the_acknowledgement() {
             "the other vendor is unaffected"
         );
         let (received, possible) = (vendor.taken().len() as u64, bench.radius("a").await.events);
-        assert!(possible >= received && possible == status.totals.announced);
+        assert!(
+            possible >= received,
+            "the ledger has {possible}, {received} arrived"
+        );
+        // A batch that was queued and cut before the ledger heard of it never left.
+        assert!(possible <= status.totals.announced);
     }
 }
 

@@ -197,7 +197,9 @@ async fn two_vendors_share_no_value_that_could_be_joined() {
     bench.events(0..50, 7).await;
     bench.drained("a").await;
     bench.drained("b").await;
-    assert_eq!(bench.status("a").await.state, SendState::Idle);
+    bench
+        .until("a", "rest", |status| status.state == SendState::Idle)
+        .await;
     let ids = |vendor: &Vendor| {
         let items = vendor
             .received()
