@@ -216,12 +216,10 @@ fn scan(
     }
     let segment = Segment::existing(path.clone(), Arc::clone(&file), header);
     let mut walker = Walker::new(file.as_ref(), header.salt, header.first_seq, limit);
-    let mut last = None;
-    let mut burnt = 0;
-    // Entries are shown only once their group proves whole.
-    let mut held: Vec<(Head, Vec<u8>, Vec<u8>)> = Vec::new();
+    let (mut last, mut burnt) = (None, 0);
     loop {
-        held.clear();
+        // Entries are shown only once their group proves whole.
+        let mut held: Vec<(Head, Vec<u8>, Vec<u8>)> = Vec::new();
         match walker.step(&mut |head, bitmap, keys| {
             held.push((*head, bitmap.to_vec(), keys.to_vec()));
         }) {
