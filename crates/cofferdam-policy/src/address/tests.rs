@@ -1,3 +1,5 @@
+//! URLs and headers taken apart, case by case.
+
 use super::*;
 use crate::rules::RuleSwitches;
 use proptest::prelude::*;

@@ -1,3 +1,5 @@
+//! Coarse forms of places, addresses, devices and times.
+
 use super::*;
 use crate::rules::FieldKind;
 use proptest::prelude::*;

@@ -1,3 +1,5 @@
+//! What each detector finds, and what it must leave alone.
+
 use super::*;
 use proptest::prelude::*;
 

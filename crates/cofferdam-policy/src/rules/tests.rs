@@ -1,3 +1,5 @@
+//! The table of rules: ids, order, which rule a field meets.
+
 use super::*;
 
 #[test]
