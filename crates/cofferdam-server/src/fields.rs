@@ -3,7 +3,8 @@
 //! Fed by the projector from the shape of every record; kept in `control.db` with its cursor.
 //! Invariant: names and types only, never a value; bounded by the limit on new field names.
 
-use cofferdam_model::{Category, Day, ProjectName};
+use crate::rates::RateLimit;
+use cofferdam_model::{Category, Day, ProjectName, TimestampMs};
 use cofferdam_policy::{ShapeField, ValueType};
 use sqlx::Row;
 use sqlx::sqlite::SqlitePool;
@@ -12,6 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// Most fields remembered of one project; beyond that new ones are not listed.
 const FIELDS_MAX: usize = 20_000;
+const HOUR_MS: i64 = 3_600_000;
 
 /// A field that was seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,9 +37,11 @@ struct State {
 }
 
 /// The fields of all projects.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Fields {
     state: Mutex<State>,
+    /// New names an hour of one project; what is beyond is not listed.
+    new_names: RateLimit<ProjectName>,
 }
 
 impl Fields {
@@ -45,7 +49,7 @@ impl Fields {
     ///
     /// # Errors
     /// Where `control.db` cannot be read.
-    pub async fn open(pool: &SqlitePool) -> Result<Self, sqlx::Error> {
+    pub async fn open(pool: &SqlitePool, new_per_hour_max: u64) -> Result<Self, sqlx::Error> {
         let mut state = State::default();
         for row in sqlx::query("SELECT project, path, first_day, types, count FROM fields")
             .fetch_all(pool)
@@ -69,11 +73,13 @@ impl Fields {
         }
         Ok(Self {
             state: Mutex::new(state),
+            new_names: RateLimit::new(new_per_hour_max, HOUR_MS),
         })
     }
 
-    /// Takes note of a record's fields.
-    pub fn see(&self, project: &ProjectName, day: Day, shape: &[ShapeField]) {
+    /// Takes note of a record's fields. Returns how many new ones the limits left out.
+    pub fn see(&self, project: &ProjectName, received: TimestampMs, shape: &[ShapeField]) -> u64 {
+        let mut left_out = 0;
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let state = &mut *state;
         let fields = state.fields.entry(project.clone()).or_default();
@@ -89,11 +95,13 @@ impl Fields {
                 }
                 continue;
             }
-            if fields.len() >= FIELDS_MAX {
+            let room = fields.len() < FIELDS_MAX;
+            if !room || !self.new_names.take(project.clone(), 1, received) {
+                left_out += 1;
                 continue;
             }
             let seen = SeenField {
-                first_day: day,
+                first_day: received.day(),
                 types: BTreeSet::from([name_of(field.value_type)]),
                 count: 1,
                 category: field.category,
@@ -104,6 +112,7 @@ impl Fields {
                 .dirty
                 .insert((project.clone(), Arc::clone(&field.path)));
         }
+        left_out
     }
 
     /// The fields of a project, by path.

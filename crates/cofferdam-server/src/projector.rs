@@ -303,11 +303,14 @@ impl Stretch {
             let minimized = self.policy.minimize_home(&read.record, &*projector.vault);
             let is_new = read.seq >= counted;
             if is_new {
-                projector.fields.see(
-                    read.record.project(),
-                    read.record.received().day(),
-                    &read.shape,
-                );
+                let project = read.record.project();
+                let left_out = projector
+                    .fields
+                    .see(project, read.record.received(), &read.shape);
+                if left_out > 0 {
+                    let count = Count::Refused(Arc::clone(&project.0), Refusal::NewFieldsLimit);
+                    *counts.entry(count).or_default() += left_out;
+                }
                 count(&mut counts, &home, read, minimized.as_ref());
             }
             let kept = minimized

@@ -5,23 +5,23 @@
 use std::io::Write;
 
 /// Prints a line of result.
-pub fn line(text: &str) {
+pub(super) fn line(text: &str) {
     // A closed pipe is the reader's choice, not an error of ours.
     let _ = writeln!(std::io::stdout().lock(), "{text}");
 }
 
 /// Prints a line that is not part of the result.
-pub fn error(text: &str) {
+pub(super) fn error(text: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{text}");
 }
 
 /// Prints JSON, indented.
-pub fn json(value: &serde_json::Value) {
+pub(super) fn json(value: &serde_json::Value) {
     line(&serde_json::to_string_pretty(value).unwrap_or_default());
 }
 
 /// Prints rows under a header, columns aligned; numbers (a column whose cells all start with a digit) to the right.
-pub fn table(header: &[&str], rows: &[Vec<String>]) {
+pub(super) fn table(header: &[&str], rows: &[Vec<String>]) {
     let width = |column: usize| {
         rows.iter()
             .filter_map(|row| row.get(column))

@@ -118,7 +118,7 @@ pub struct LimitsSection {
     pub events_per_minute_max: u64,
     /// New people a minute of one token and network.
     pub new_people_per_minute_max: u64,
-    /// New field names an hour of one token.
+    /// New field names an hour of one project that the inbox lists; what is beyond is counted.
     pub new_fields_per_hour_max: u64,
     /// Largest request body, bytes.
     pub body_bytes_max: usize,

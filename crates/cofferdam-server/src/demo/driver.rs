@@ -6,7 +6,7 @@
 use super::folder::{self, VENDORS};
 use super::requests::{DemoRequest, requests};
 use super::sinks::Sink;
-use super::story::{Scale, tell};
+use super::story::{Cast, Random, Scale, tell, visit};
 use super::{DemoOptions, summary};
 use crate::clock::{HandClock, SystemClock, SystemEntropy};
 use crate::config;
@@ -29,6 +29,8 @@ use std::time::Duration;
 
 /// Requests under way at once; each sender is one connection.
 const SENDERS: usize = 32;
+/// How often somebody visits once the story is told.
+const VISIT_EVERY: Duration = Duration::from_millis(1_500);
 /// The vendor that is down, and its days of the story.
 const DOWN: (usize, i64, i64) = (1, 10, 12);
 /// The vendor that is contained, and the day of the story.
@@ -108,20 +110,57 @@ pub(super) async fn run(options: &DemoOptions, json: bool) -> anyhow::Result<()>
     if !json {
         summary::welcome(&link, &written, listeners.intake);
     }
-    live_on(options).await?;
+    let told = Told {
+        cast: &cast,
+        token: &written.token,
+        import_secret: &written.import_secret,
+        seed: scale.seed ^ 1,
+    };
+    live_on(options, &theater, &told).await?;
     summary::print(&system, json, &link).await?;
     listeners.close().await;
     system.close().await;
     Ok(())
 }
 
-/// Waits for the end: the given seconds, or Ctrl-C.
-async fn live_on(options: &DemoOptions) -> anyhow::Result<()> {
-    match options.exit_after {
-        Some(seconds) => tokio::time::sleep(Duration::from_secs(seconds)).await,
-        None => tokio::signal::ctrl_c().await?,
+/// Lets people go on visiting in real time until the end: the given seconds, or Ctrl-C.
+async fn live_on(
+    options: &DemoOptions,
+    theater: &Theater<'_>,
+    told: &Told<'_>,
+) -> anyhow::Result<()> {
+    let end = async {
+        match options.exit_after {
+            Some(seconds) => tokio::time::sleep(Duration::from_secs(seconds)).await,
+            None => {
+                let _ = tokio::signal::ctrl_c().await;
+            }
+        }
+    };
+    tokio::pin!(end);
+    let mut random = Random::new(told.seed);
+    loop {
+        tokio::select! {
+            () = &mut end => return Ok(()),
+            () = tokio::time::sleep(VISIT_EVERY) => {
+                let people = told.cast.people.len();
+                let person = usize::try_from(random.below(people as u64)).unwrap_or(0);
+                if told.cast.people.get(person).is_some_and(|member| member.knows_us_already) {
+                    let moments = visit(told.cast, person, theater.clock.now(), &mut random);
+                    let sent = requests(told.cast, &moments, told.token, told.import_secret, random.next());
+                    theater.send_all(sent).await?;
+                }
+            }
+        }
     }
-    Ok(())
+}
+
+/// What was told, to go on with.
+struct Told<'a> {
+    cast: &'a Cast,
+    token: &'a str,
+    import_secret: &'a str,
+    seed: u64,
 }
 
 fn say(json: bool, text: &str) {

@@ -73,6 +73,26 @@ pub fn tell(scale: Scale, start: TimestampMs) -> (Cast, Vec<Moment>) {
     (cast, moments)
 }
 
+/// One visit of somebody who already knows the company, starting at `now`.
+#[must_use]
+pub fn visit(cast: &Cast, person: usize, now: TimestampMs, random: &mut Random) -> Vec<Moment> {
+    let mut moments = Vec::new();
+    let mut teller = Teller {
+        cast,
+        person,
+        random,
+        moments: &mut moments,
+        now,
+    };
+    arrive(&mut teller, 2);
+    work(&mut teller, 2);
+    // It all happens now: a browser does not report the future.
+    for moment in &mut moments {
+        moment.time = now;
+    }
+    moments
+}
+
 fn properties(value: Value) -> Map<String, Value> {
     match value {
         Value::Object(map) => map,

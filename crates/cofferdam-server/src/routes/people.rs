@@ -66,6 +66,10 @@ pub(super) async fn erase(
     // Entries of the journal that hold the person's parts are unreadable with the person's key gone; a new entry key lets the
     // old segments die on schedule.
     system.vault.rotate_entry_key().await?;
+    system
+        .keep_house()
+        .await
+        .map_err(|error| ApiError::internal(error.as_ref()))?;
     let mut by_vendor: BTreeMap<String, usize> = BTreeMap::new();
     for deletion in &erased.requests {
         *by_vendor.entry(deletion.vendor.to_string()).or_default() += 1;

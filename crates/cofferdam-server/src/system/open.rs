@@ -90,7 +90,7 @@ impl System {
                 .context("control.db cannot be opened")?,
         );
         let fields = Arc::new(
-            Fields::open(counters.pool())
+            Fields::open(counters.pool(), config.limits.new_fields_per_hour_max)
                 .await
                 .context("control.db cannot be read")?,
         );

@@ -99,7 +99,7 @@ impl System {
     }
 
     /// Releases what nobody needs any more, compacts, applies retention.
-    pub(super) async fn keep_house(&self) -> anyhow::Result<()> {
+    pub(crate) async fn keep_house(&self) -> anyhow::Result<()> {
         let cursor = self
             .projector
             .durable_cursor()?
