@@ -9,4 +9,8 @@
 )]
 
 mod api;
+mod kill;
+mod load;
+mod process;
+mod sink;
 mod support;
