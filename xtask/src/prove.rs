@@ -3,7 +3,7 @@
 //! Resumable: a proof whose result for this commit is in docs/proofs is not run again.
 //! Invariant: a result is written only after its proof ended well, with the figures that it printed.
 
-use crate::run::{command, root};
+use crate::run::{command, root, step};
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 use std::fs;
@@ -81,8 +81,31 @@ const PROOFS: &[(&str, &[&str])] = &[
     ),
 ];
 
+/// Ten minutes of coverage-guided fuzzing of the wire crate, on the stable toolchain.
+fn fuzz() -> Result<()> {
+    if !crate::tools::has("cargo-fuzz") {
+        step(command("cargo").args(["install", "--locked", "cargo-fuzz"]))?;
+    }
+    let mut fuzz = command("cargo");
+    fuzz.current_dir(root().join("crates/cofferdam-wire"))
+        .env("RUSTC_BOOTSTRAP", "1")
+        .args([
+            "fuzz",
+            "run",
+            "-s",
+            "none",
+            "mixpanel",
+            "--",
+            "-max_total_time=600",
+        ]);
+    step(&mut fuzz)
+}
+
 pub(crate) fn run(names: &[String]) -> Result<()> {
     let commit = head()?;
+    if names.is_empty() || names.iter().any(|name| name == "fuzz") {
+        fuzz()?;
+    }
     for (name, arguments) in PROOFS {
         if !names.is_empty() && !names.iter().any(|wanted| wanted == name) {
             continue;
