@@ -5,6 +5,7 @@
 mod bench;
 mod ci;
 mod dist;
+mod documented;
 mod edges;
 mod external;
 mod prove;
@@ -23,7 +24,7 @@ const HELP: &str = "cargo xtask <command>
   bench [name]  release measurements as ratios and CPU seconds: intake, ledger, store, detection
   prove [name]  the counted proofs in full size, resumable; writes docs/proofs/<name>.json
   dist          one stripped binary, tarball and systemd unit in target/dist
-  tidy          the house rules on files, headers and crate edges";
+  tidy          the house rules on files, headers, crate edges and documents";
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);

@@ -1,4 +1,4 @@
-//! The house rules on files: headers, lengths, leftovers, crate edges.
+//! The house rules on files: headers, lengths, leftovers, crate edges, documents.
 
 use crate::run::{command, root};
 use anyhow::{Result, ensure};
@@ -9,6 +9,7 @@ const LINES_MAX: usize = 500;
 
 pub(crate) fn run() -> Result<()> {
     let mut problems = crate::edges::problems()?;
+    problems.extend(crate::documented::problems()?);
     let listed = command("git")
         .args(["ls-files", "--cached", "--others", "--exclude-standard"])
         .output()?;
