@@ -30,7 +30,7 @@ export function valueAxis(palette: Palette): Record<string, unknown> {
 		type: 'value',
 		minInterval: 1,
 		splitLine: { lineStyle: { color: palette.line } },
-		axisLabel: { color: palette.muted, fontFamily: FONT, fontSize: 11.5 }
+		axisLabel: { color: palette.muted, fontFamily: FONT, fontSize: 11.5, hideOverlap: true }
 	};
 }
 

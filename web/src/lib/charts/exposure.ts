@@ -50,9 +50,9 @@ export function exposure(rows: CategoryRow[], palette: Palette): Option {
 		tooltip: { ...tooltip(palette), trigger: 'axis', axisPointer: { type: 'shadow' } },
 		xAxis: valueAxis(palette),
 		yAxis: {
-			...categoryAxis(palette, rows.map((row) => row.category)),
+			...categoryAxis(palette, rows.map((row) => `${row.category}  (${row.sensitivity})`)),
 			inverse: true,
-			axisLabel: { color: palette.text, fontFamily: FONT, fontSize: 12, width: 210, overflow: 'truncate' }
+			axisLabel: { color: palette.text, fontFamily: FONT, fontSize: 12, width: 280, overflow: 'truncate' }
 		},
 		series: [
 			bar('Sent in the window', rows.map((row) => row.sent), palette.accent),

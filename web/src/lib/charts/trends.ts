@@ -39,7 +39,7 @@ export function trends(answer: Segmentation, shape: Shape, palette: Palette): Op
 			const data = one.values.map((value, at) => ({ value, itemStyle: { color, opacity: answer.incomplete[at] ? 0.4 : 1 } }));
 			return [{ name, type: 'bar', stack: 'all', barMaxWidth: 34, data, itemStyle: { color } }];
 		}
-		const line = { name, type: 'line', smooth: 0.15, symbol: 'circle', symbolSize: 5, showSymbol: answer.buckets.length < 45, itemStyle: { color } };
+		const line = { name, type: 'line', symbol: 'circle', symbolSize: 5, showSymbol: answer.buckets.length < 45, itemStyle: { color } };
 		const { solid, dashed } = split(one.values, answer.incomplete);
 		const whole = { ...line, data: solid, lineStyle: { color, width: 2 } };
 		if (!partial) return [whole];

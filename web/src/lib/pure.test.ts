@@ -1,0 +1,105 @@
+// The pure helpers beside the charts.
+import { describe, expect, it } from 'vitest';
+import { query, toError } from './api/client';
+import type { LiveEvent, Radius, Withheld } from './api/types';
+import { search } from './categories';
+import { addDays, ago, bytes, elapsed, people, span } from './format';
+import { formKind } from './forms';
+import { merge, rows } from './live';
+import { tokenOf } from './session.svelte';
+import { snippets } from './snippets';
+import { finished, operatorsFor, toRequest } from './trends';
+import { families, verdict } from './verdict';
+import { byReason } from './withheld';
+
+describe('format', () => {
+	it('says spans, durations, sizes and small groups as people do', () => {
+		expect(addDays('2026-03-01', -1)).toBe('2026-02-28');
+		expect(span('0000-01-01', '2026-10-22')).toBe('until 22 Oct 2026');
+		expect(span('2026-10-22', '2026-10-22')).toBe('22 Oct 2026');
+		expect([elapsed(900), elapsed(4866), elapsed(2_500_000)]).toEqual(['900 µs', '4.9 ms', '2.5 s']);
+		expect([bytes(999), bytes(1500)]).toEqual(['999 B', '1.5 kB']);
+		expect([people(null), people(1234)]).toEqual(['under 10', '1,234']);
+		expect(ago(0, 7_200_000)).toBe('2 hours ago');
+	});
+});
+
+describe('api', () => {
+	it('keeps code, path and suggestions of an error, and survives what is no API error', () => {
+		const error = toError(422, '{"error":{"code":"invalid_request","message":"no event","path":"events[0].event","suggestions":["API Call"]}}');
+		expect([error.code, error.message, error.path, error.suggestions]).toEqual(['invalid_request', 'no event', 'events[0].event', ['API Call']]);
+		expect(toError(502, '<html>').message).toBe('<html>');
+		expect(toError(502, '').message).toBe('the server answered 502');
+	});
+	it('leaves out what is not set', () => expect(query('/x', { a: 'ä&', b: '', c: null, d: 0 })).toBe('/x?a=%C3%A4%26&d=0'));
+	it('takes a token only from a sign-in fragment', () => {
+		expect(tokenOf('#enroll=abc')).toBe('abc');
+		expect(tokenOf('#enroll=')).toBeNull();
+		expect(tokenOf('#content')).toBeNull();
+	});
+});
+
+describe('live', () => {
+	const event = (seq: number): LiveEvent => ({
+		seq, received: 0, time: 0, project: 'p', event: 'E', person: 1, organization: null, provenance: 'claimed', refused: null,
+		fields: [{ path: 'properties.email', category: 'user.contact.email', rule: 'key.email', form: 'sealed', value: null, withheld: null }],
+		vendors: [{ id: 'a', given: [{ path: 'event', form: 'clear' }], refused: null }, { id: 'b', given: [], refused: { reason: 'contained', because: 'x' } }]
+	});
+	it('is newest first, without doubles, bounded', () => {
+		expect(merge([event(3), event(2)], [event(2), event(1)], 2).map((one) => one.seq)).toEqual([3, 2]);
+	});
+	it('lists every field once, with what each vendor got', () => {
+		expect(rows(event(1)).map((row) => [row.path, row.home.form, row.vendors])).toEqual([['event', 'clear', ['clear', null]], ['properties.email', 'sealed', [null, null]]]);
+	});
+});
+
+describe('verdict', () => {
+	const radius = (exposed: string[], not_exposed: string[], unknown: string[]) =>
+		({ categories: exposed.map((category) => ({ category, sensitivity: 'simple', people: 1 })), not_exposed, unknown }) as unknown as Radius;
+	it('promises nothing that one basis does not', () => {
+		const found = verdict(radius(['a'], ['b', 'c'], []), radius(['b'], [], ['c', 'a']));
+		expect(found).toEqual({ exposed: ['a', 'b'], notExposed: [], unknown: ['c'] });
+	});
+	it('gathers families', () => expect(families(['user.a', 'user.a.b', 'secret'])).toEqual([{ name: 'user.a', members: ['user.a', 'user.a.b'] }, { name: 'secret', members: ['secret'] }]));
+});
+
+describe('trends', () => {
+	it('leaves out unfinished filters and types the rest', () => {
+		expect(finished({ property: 'plan', op: 'equals', value: ' ' })).toBeNull();
+		expect(finished({ property: 'plan', op: 'equals', value: 'free, pro' })).toEqual({ property: 'plan', op: 'equals', value: ['free', 'pro'] });
+		expect(finished({ property: 'status', op: 'gte', value: '400' })).toEqual({ property: 'status', op: 'gte', value: 400 });
+		expect(finished({ property: 'status', op: 'gte', value: 'x' })).toBeNull();
+		expect(finished({ property: 'plan', op: 'is_set', value: 'ignored' })).toEqual({ property: 'plan', op: 'is_set' });
+	});
+	it('offers comparisons by type', () => {
+		const names = (kind: string, mixed = false) => operatorsFor({ property: 'x', kind, mixed }).map((one) => one.value);
+		expect(names('integer')).toContain('gt');
+		expect(names('text')).not.toContain('gt');
+		expect(names('text', true)).toContain('gt');
+	});
+	it('becomes a request', () => {
+		const request = toRequest({ project: 'p', events: [{ event: '$all', filters: [{ property: '', op: 'equals', value: 'x' }] }], measure: 'unique', breakdown: '', unit: 'day', from: 'a', to: 'b' });
+		expect(request).toEqual({ project: 'p', events: [{ event: '$all', filters: [] }], measure: 'unique', breakdown: [], unit: 'day', from: 'a', to: 'b' });
+	});
+});
+
+describe('words', () => {
+	it('sums what was withheld by reason', () => {
+		const line = (recipient: string, values: number, category: string | null): Withheld => ({ recipient, reason: 'secret', because: 'it is a secret', category, values });
+		expect(byReason([line('home', 2, 'secret'), line('a', 3, null), line('a', 1, null)])).toEqual([
+			{ because: 'it is a secret', values: 6, recipients: [{ id: 'a', values: 4 }, { id: 'home', values: 2 }], categories: ['secret'] }
+		]);
+	});
+	it('finds categories by key and by everyday words', () => {
+		const all = ['user.contact.email', 'user.content', 'user.behavior'].map((key) => ({ key, sensitivity: 'simple' as const, extension: false }));
+		expect(search(all, 'mail').map((one) => one.key)).toEqual(['user.contact.email']);
+		expect(search(all, 'plan').map((one) => one.key)).toEqual(['user.behavior']);
+		expect(search(all, '')).toHaveLength(3);
+	});
+	it('gives every coarse form one colour', () => expect([formKind('country'), formKind('clear')]).toEqual(['coarse', 'clear']));
+	it('points SDKs at the intake over http and https', () => {
+		const python = (url: string) => snippets('tok', url).find((one) => one.id === 'python')?.code ?? '';
+		expect(python('https://t.example.com/')).toContain('api_host="t.example.com"');
+		expect(python('http://127.0.0.1:8686')).toContain('events_url="http://127.0.0.1:8686/track"');
+	});
+});
