@@ -16,5 +16,5 @@ pub(crate) fn run() -> Result<()> {
         "--deny",
         "warnings",
     ])?;
-    crate::external::test(true)
+    crate::external::test(true, &[])
 }

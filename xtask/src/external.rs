@@ -9,42 +9,63 @@ use std::path::Path;
 
 /// One step outside Rust's own tests.
 struct External {
+    /// How `cargo xtask test NAME` asks for it alone.
+    short: &'static str,
     name: &'static str,
     run: fn() -> Result<()>,
 }
 
 const EXTERNAL: &[External] = &[
     External {
+        short: "sink",
         name: "the Python sink keeps Mixpanel's rules",
         run: sink,
     },
     External {
+        short: "snapshot",
         name: "DuckDB reads a snapshot and agrees with Trends",
         run: second_engine,
     },
     External {
+        short: "clients",
         name: "the real SDKs: Python, Node, browser",
         run: real_clients,
     },
     External {
+        short: "web",
         name: "the web app's unit tests",
         run: web_units,
     },
     External {
+        short: "pages",
         name: "the web app in a real browser",
         run: web_pages,
     },
 ];
 
-/// Runs all tests; `strict` makes what could not be run a failure.
-pub(crate) fn test(strict: bool) -> Result<()> {
-    let mut left_out: Vec<String> = Vec::new();
-    if tools::shared().is_none() {
-        left_out.push("tests over recorded SDK requests and detection data: shared/ is not beside this checkout".to_owned());
+/// Runs all tests; `strict` makes what could not be run a failure. With names, only those steps (`rust` is Rust's own tests).
+pub(crate) fn test(strict: bool, names: &[String]) -> Result<()> {
+    let known = || std::iter::once("rust").chain(EXTERNAL.iter().map(|external| external.short));
+    for name in names {
+        anyhow::ensure!(
+            known().any(|short| short == name),
+            "no step is called `{name}`; there are {}",
+            known().collect::<Vec<_>>().join(", ")
+        );
     }
-    cargo(&["test", "--workspace", "--quiet"])?;
-    cargo(&["build", "--package", "cofferdam-server", "--quiet"])?;
-    for external in EXTERNAL {
+    let wanted = |short: &str| names.is_empty() || names.iter().any(|name| name == short);
+    let mut left_out: Vec<String> = Vec::new();
+    if wanted("rust") {
+        if tools::shared().is_none() {
+            left_out.push("tests over recorded SDK requests and detection data: shared/ is not beside this checkout".to_owned());
+        }
+        cargo(&["test", "--workspace", "--quiet"])?;
+    }
+    if EXTERNAL.iter().any(|external| wanted(external.short)) {
+        tools::web_if_absent()?;
+        cargo(&["build", "--package", "cofferdam-server", "--quiet"])?;
+    }
+    for external in EXTERNAL.iter().filter(|external| wanted(external.short)) {
         eprintln!("· {}", external.name);
         if let Err(error) = (external.run)() {
             if error.downcast_ref::<tools::Missing>().is_none() {
@@ -91,11 +112,12 @@ fn sink() -> Result<()> {
 
 fn second_engine() -> Result<()> {
     let python = tools::python("duckdb", &tools::DUCKDB)?;
-    step(script(&python, "check_snapshot.py").env("COFFERDAM_DUCKDB_PYTHON", &python))
+    step(&mut script(&python, "check_snapshot.py"))
 }
 
 fn real_clients() -> Result<()> {
-    let python = tools::python("sdk", &["mixpanel==5.4.1"])?;
+    let packages = [&["mixpanel==5.4.1"][..], &tools::DUCKDB[..]].concat();
+    let python = tools::python("sdk", &packages)?;
     let clients = tools::node_packages("tests/clients")?;
     let chromium = tools::chromium()?;
     step(

@@ -18,7 +18,7 @@ use std::process::ExitCode;
 const HELP: &str = "cargo xtask <command>
 
   demo [args]   build, then run the demo (`--exit-after N` ends it with a summary)
-  test          everything that can be tested here; lists what could not be run, and why
+  test [name…]  everything that can be tested here, or the named steps; lists what could not be run, and why
   ci            what .ci/run runs: format, clippy, tidy, test; fails where something could not be run
   web           build the web app into web/dist
   bench [name]  release measurements as ratios and CPU seconds: intake, ledger, store, detection
@@ -32,7 +32,7 @@ fn main() -> ExitCode {
     let rest: Vec<String> = arguments.collect();
     let done = match command.as_str() {
         "demo" => run::demo(&rest),
-        "test" => external::test(false),
+        "test" => external::test(false, &rest),
         "ci" => ci::run(),
         "web" => tools::web(),
         "bench" => bench::run(&rest),
