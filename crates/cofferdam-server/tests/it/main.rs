@@ -10,6 +10,7 @@
 
 mod api;
 mod kill;
+mod leak;
 mod load;
 mod process;
 mod sink;
