@@ -160,6 +160,7 @@ impl Index {
         value_type: ValueType,
         switches: &RuleSwitches,
     ) -> Option<Classified> {
+        let (path, carrier) = unwrapped(path, carrier);
         let (url, own) = own_part(path);
         if own.is_empty() {
             // The fragment itself: as private as the page's address.
@@ -206,6 +207,13 @@ impl Index {
         switches: &RuleSwitches,
     ) -> Option<Classified> {
         let path = path.trim_end_matches("[]");
+        if let Some((GROUPS, _)) = path.split_once('.')
+            && let Some(rule) = self.exact.get(GROUPS).filter(|rule| switches.is_on(**rule))
+            && rule.rule().types.holds(value_type)
+        {
+            // `{"company": "acme-17"}`: whatever the kind of group is called, the value is its id.
+            return Some(classified(*rule, Evidence::Parent(GROUPS)));
+        }
         let last = path.rsplit_once('.').map_or(path, |(_, last)| last);
         for key in [path, last] {
             let rule = self.exact.get(key).copied().or_else(|| {
@@ -242,9 +250,13 @@ impl Index {
     ) -> Option<Classified> {
         let mut words = Vec::new();
         let mut own_from = 0;
-        for segment in path.split('.') {
+        let mut segments = path.split('.').peekable();
+        while let Some(segment) = segments.next() {
             own_from = words.len();
             words.extend(tokens::words(segment.trim_end_matches("[]")));
+            if segment.ends_with("[]") && segments.peek().is_some() {
+                words.last_mut().map(singular);
+            }
         }
         let hit = self.best(&words, own_from, value_type, switches)?;
         Some(classified(hit.rule, Evidence::KeyToken(hit.phrase)))
@@ -362,6 +374,33 @@ fn own_part(path: &str) -> (&str, &str) {
     {
         Some((_, "?")) | None => ("", path),
         Some((url, own)) => (url, own.trim_start_matches(['?', '#'])),
+    }
+}
+
+/// Ids of groups by the group's kind.
+const GROUPS: &str = "$groups";
+
+/// What an event says of the person, as SDKs carry it: `$set.name` is the profile's `name`.
+fn unwrapped(path: &str, carrier: Carrier) -> (&str, Carrier) {
+    const ENVELOPES: &[&str] = &[
+        "$set.",
+        "$set_once.",
+        "$person_properties.",
+        "traits.",
+        "context.traits.",
+    ];
+    let inside = ENVELOPES
+        .iter()
+        .find_map(|envelope| path.strip_prefix(envelope));
+    inside.map_or((path, carrier), |inside| (inside, Carrier::Profile))
+}
+
+/// One of the things that a list holds: `members[].name` is a member's name.
+fn singular(word: &mut String) {
+    if word == "people" {
+        "person".clone_into(word);
+    } else if word.len() > 3 && word.ends_with('s') && !word.ends_with("ss") {
+        word.pop();
     }
 }
 

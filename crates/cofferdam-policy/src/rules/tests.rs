@@ -89,6 +89,13 @@ fn spellings_of_a_key_mean_the_same() {
         ("What is your e-mail? (work)", "user.contact.email"),
         ("$web_vitals_event.$current_url?email", "user.contact.email"),
         ("distinct_id", "user.unique_id"),
+        ("$set.name", "user.name"),
+        ("$set_once.first", "user.name.first"),
+        ("traits.name", "user.name"),
+        ("members[].name", "user.name"),
+        ("people[].name", "user.name"),
+        ("$groups.company", "user.contact.organization.id"),
+        ("$groups.anything", "user.contact.organization.id"),
         ("$initial_utm_campaign", "user.behavior"),
     ] {
         assert_eq!(key(path).map(|found| found.0), Some(category), "{path}");

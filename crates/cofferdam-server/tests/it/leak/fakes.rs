@@ -40,7 +40,10 @@ pub(super) fn vendor(id: &str, receives: BTreeMap<Category, Form>) -> VendorSour
 pub(super) fn admit(policy: &Policy, key: &str, value: &str) -> Record {
     let (name, limits) = (ProjectName::from("console"), Limits::default());
     let (key, value) = match key.split_once('?') {
-        Some((url, parameter)) => (url, format!("https://app.example.com/a?{parameter}={value}")),
+        Some((url, parameter)) => (
+            url,
+            format!("https://app.example.com/a?{parameter}={value}"),
+        ),
         None => (key, value.to_owned()),
     };
     let event = IncomingEvent {
@@ -85,7 +88,13 @@ pub(super) fn send(policy: &Policy) -> SendContext<'_> {
 pub(super) struct Fake;
 
 impl Sealer for Fake {
-    fn seal(&self, _: PersonNumber, _: &[u8], plain: &[u8], sealed: &mut Vec<u8>) -> Result<(), SealError> {
+    fn seal(
+        &self,
+        _: PersonNumber,
+        _: &[u8],
+        plain: &[u8],
+        sealed: &mut Vec<u8>,
+    ) -> Result<(), SealError> {
         sealed.extend(plain.iter().map(|byte| byte ^ 0xA5));
         Ok(())
     }

@@ -20,9 +20,21 @@ const EXCEPTIONS: &[(&str, &str)] = &[(
 
 /// Where the shared example of a rule does not show a leak: another key and value, as pieces so that no scanner takes them for live.
 const OWN: &[(&str, &str, &[&str])] = &[
-    ("value.url", "field_a", &["see https://intranet.exa", "mple.com/zanzibar now"]),
-    ("value.url_user_info", "field_a", &["use redis://svc:", "zanzibar7@cache:6379/0 now"]),
-    ("value.path_secret", "$pathname", &["/reset/", "k3jf9zanzibar4410xQ77"]),
+    (
+        "value.url",
+        "field_a",
+        &["see https://intranet.exa", "mple.com/zanzibar now"],
+    ),
+    (
+        "value.url_user_info",
+        "field_a",
+        &["use redis://svc:", "zanzibar7@cache:6379/0 now"],
+    ),
+    (
+        "value.path_secret",
+        "$pathname",
+        &["/reset/", "k3jf9zanzibar4410xQ77"],
+    ),
     ("mp.id.click", "gclid", &["zanzibar"]),
     ("mp.browser_version", "$browser_version", &["126.0.6478"]),
     ("mp.system_version", "$os_version", &["14.5.1"]),
@@ -45,13 +57,19 @@ struct Canary {
 fn canaries() -> BTreeMap<String, Vec<Canary>> {
     let mut found: BTreeMap<String, Vec<Canary>> = BTreeMap::new();
     for (rule, key, value) in OWN {
-        let canary = Canary { key: (*key).to_owned(), value: value.concat() };
+        let canary = Canary {
+            key: (*key).to_owned(),
+            value: value.concat(),
+        };
         found.entry((*rule).to_owned()).or_default().push(canary);
     }
     let shared = include_str!("../../../../cofferdam-policy/tests/cases/rules.jsonl");
     for line in shared.lines() {
         let example: Example = serde_json::from_str(line).unwrap();
-        let canary = Canary { key: example.key, value: example.value.concat() };
+        let canary = Canary {
+            key: example.key,
+            value: example.value.concat(),
+        };
         found.entry(example.rule).or_default().push(canary);
     }
     found
@@ -69,10 +87,16 @@ fn tables(rule: RuleId) -> [Value; 3] {
     });
     let mut paths = strict.clone();
     paths["user.behavior.browsing_history"] = json!("path");
-    let all = Category::all().filter(|category| !rules::is_secret(*category)).map(|category| {
-        let form = if category.is_within(rule.rule().category) { "withheld" } else { "clear" };
-        (category.key().to_owned(), json!(form))
-    });
+    let all = Category::all()
+        .filter(|category| !rules::is_secret(*category))
+        .map(|category| {
+            let form = if category.is_within(rule.rule().category) {
+                "withheld"
+            } else {
+                "clear"
+            };
+            (category.key().to_owned(), json!(form))
+        });
     let mut others: Value = all.collect::<serde_json::Map<_, _>>().into();
     others["unclassified"] = json!("withheld");
     [strict, paths, others]
@@ -86,10 +110,19 @@ fn at_home(table: &Value) -> Value {
 }
 
 /// A policy to try a canary under. `named`: fields.toml calls the property a setting, so that only detectors protect it.
-fn policy(home: &Value, canary: &Canary, named: bool, receives: &Value, switches: &RuleSwitches) -> Policy {
+fn policy(
+    home: &Value,
+    canary: &Canary,
+    named: bool,
+    receives: &Value,
+    switches: &RuleSwitches,
+) -> Policy {
     let mut fields = BTreeMap::new();
     if named {
-        fields.insert(format!("properties.{}", canary.key), Category::of("user.account.settings"));
+        fields.insert(
+            format!("properties.{}", canary.key),
+            Category::of("user.account.settings"),
+        );
     }
     let source = PolicySource {
         projects: vec![fakes::project()],
@@ -116,13 +149,26 @@ fn outcome(policy: &Policy, canary: &Canary) -> (String, String) {
 
 fn vendor_gets(policy: &Policy, record: &Record) -> String {
     policy
-        .minimize_vendor(&VendorId::from("acme"), record, &fakes::send(policy), &Fake, &Fake)
-        .map_or_else(|refusal| refusal.code().to_owned(), |item| format!("{:?}", item.item()))
+        .minimize_vendor(
+            &VendorId::from("acme"),
+            record,
+            &fakes::send(policy),
+            &Fake,
+            &Fake,
+        )
+        .map_or_else(
+            |refusal| refusal.code().to_owned(),
+            |item| format!("{:?}", item.item()),
+        )
 }
 
 /// The tell-tale part: the longest run of letters and digits, at least.
 fn shows(canary: &Canary, text: &str) -> bool {
-    let tell = if canary.value.contains("zanzibar") { "zanzibar" } else { canary.value.as_str() };
+    let tell = if canary.value.contains("zanzibar") {
+        "zanzibar"
+    } else {
+        canary.value.as_str()
+    };
     let escaped = format!("{tell:?}");
     text.contains(tell) || text.contains(escaped.trim_matches('"'))
 }
@@ -132,13 +178,22 @@ fn leak(rule: RuleId, canary: &Canary) -> Option<String> {
     let off = RuleSwitches::ALL_ON.without(rule);
     for table in tables(rule) {
         for named in [true, false] {
-            let decide = |switches| outcome(&policy(&at_home(&table), canary, named, &table, switches), canary);
+            let decide = |switches| {
+                outcome(
+                    &policy(&at_home(&table), canary, named, &table, switches),
+                    canary,
+                )
+            };
             if shows(canary, &decide(&RuleSwitches::ALL_ON).1) {
                 continue;
             }
             let (vendor, everywhere) = decide(&off);
             if shows(canary, &everywhere) {
-                let to = if shows(canary, &vendor) { "vendor and home" } else { "home" };
+                let to = if shows(canary, &vendor) {
+                    "vendor and home"
+                } else {
+                    "home"
+                };
                 return Some(format!("`{}` in {to}", canary.key));
             }
         }
@@ -153,13 +208,22 @@ fn held_back(rule: RuleId, canary: &Canary) -> Option<String> {
     let off = RuleSwitches::ALL_ON.without(rule);
     let gets = |form: &str, switches: &RuleSwitches| {
         let receives = json!({ "user.behavior": "clear", category: form });
-        outcome(&policy(&at_home(&table), canary, false, &receives, switches), canary).0
+        outcome(
+            &policy(&at_home(&table), canary, false, &receives, switches),
+            canary,
+        )
+        .0
     };
-    if shows(canary, &gets("clear", &RuleSwitches::ALL_ON)) && !shows(canary, &gets("clear", &off)) {
+    if shows(canary, &gets("clear", &RuleSwitches::ALL_ON)) && !shows(canary, &gets("clear", &off))
+    {
         return Some(format!("nothing leaks; the vendor loses `{}`", canary.key));
     }
-    (gets("family", &RuleSwitches::ALL_ON) != gets("family", &off))
-        .then(|| format!("nothing leaks; the vendor loses the family of `{}`", canary.key))
+    (gets("family", &RuleSwitches::ALL_ON) != gets("family", &off)).then(|| {
+        format!(
+            "nothing leaks; the vendor loses the family of `{}`",
+            canary.key
+        )
+    })
 }
 
 #[test]
@@ -183,9 +247,17 @@ fn leak_every_rule_switched_off_lets_its_canary_through() {
     }
     println!("{}", listed.join("\n"));
     for (id, _) in EXCEPTIONS {
-        assert!(RuleId::parse(id).is_some(), "the exception `{id}` is no rule");
+        assert!(
+            RuleId::parse(id).is_some(),
+            "the exception `{id}` is no rule"
+        );
     }
     problems.sort();
     problems.dedup();
-    assert!(problems.is_empty(), "{} problems:\n{}", problems.len(), problems.join("\n"));
+    assert!(
+        problems.is_empty(),
+        "{} problems:\n{}",
+        problems.len(),
+        problems.join("\n")
+    );
 }
