@@ -71,7 +71,12 @@ pub(crate) fn problems() -> Result<Vec<String>> {
         .output()?;
     let metadata: Value = serde_json::from_slice(&output.stdout).context("cargo metadata")?;
     let mut problems = Vec::new();
-    for package in metadata["packages"].as_array().into_iter().flatten() {
+    for package in metadata
+        .get("packages")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+    {
         let Some(name) = package["name"]
             .as_str()
             .and_then(|name| name.strip_prefix("cofferdam-"))

@@ -114,7 +114,9 @@ pub(crate) fn run(names: &[String]) -> Result<()> {
         let done = fs::read(&file)
             .ok()
             .and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok());
-        if done.is_some_and(|done| done["commit"] == commit.as_str()) {
+        if done
+            .is_some_and(|done| done.get("commit").and_then(Value::as_str) == Some(commit.as_str()))
+        {
             eprintln!("· {name}: done for this commit");
             continue;
         }
