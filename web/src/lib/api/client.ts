@@ -19,9 +19,9 @@ export class ApiError extends Error {
 
 type Method = 'GET' | 'POST' | 'PUT' | 'DELETE';
 
-async function call<T>(method: Method, path: string, body?: unknown, signal?: AbortSignal): Promise<T> {
+async function call<T>(method: Method, path: string, body?: unknown, signal?: AbortSignal, token = session.token): Promise<T> {
 	const headers: Record<string, string> = { accept: 'application/json' };
-	if (session.token) headers.authorization = `Bearer ${session.token}`;
+	if (token) headers.authorization = `Bearer ${token}`;
 	if (body !== undefined) headers['content-type'] = 'application/json';
 	let response: Response;
 	try {
@@ -40,7 +40,7 @@ async function call<T>(method: Method, path: string, body?: unknown, signal?: Ab
 	const text = await response.text();
 	if (response.ok) return (text === '' ? null : JSON.parse(text)) as T;
 	const error = toError(response.status, text);
-	if (response.status === 401) session.signOut('The token was refused. Sign in again.');
+	if (response.status === 401 && token === session.token) session.signOut('The token was refused. Sign in again.');
 	throw error;
 }
 
@@ -72,6 +72,8 @@ export function query(path: string, parameters: Record<string, string | number |
 }
 
 export const api = {
+	/** Asks with a token that is not (yet) the session's. */
+	getWith: <T>(token: string, path: string) => call<T>('GET', path, undefined, undefined, token),
 	get: <T>(path: string, signal?: AbortSignal) => call<T>('GET', path, undefined, signal),
 	post: <T>(path: string, body: unknown = {}, signal?: AbortSignal) => call<T>('POST', path, body, signal),
 	put: <T>(path: string, body: unknown) => call<T>('PUT', path, body),

@@ -1,0 +1,31 @@
+// Runs every browser test against a running server: COFFERDAM_URL=<sign-in link> node e2e/run.mjs [part of a test's name]
+// Each test asserts an effect on the server, not that something was clicked. The server's data is changed and changed back.
+import { frame } from './frame.mjs';
+import { governance } from './governance.mjs';
+import { launch, server } from './lib.mjs';
+import { reports } from './reports.mjs';
+
+const link = process.env.COFFERDAM_URL;
+if (!link) {
+	console.error('COFFERDAM_URL is not set: give it the sign-in link that `cofferdam demo` prints');
+	process.exit(2);
+}
+const at = server(link);
+const only = process.argv[2] ?? '';
+const tests = Object.entries({ ...frame, ...reports, ...governance }).filter(([name]) => name.includes(only));
+const browser = await launch();
+let failed = 0;
+for (const [name, test] of tests) {
+	const started = Date.now();
+	try {
+		await test(browser, at);
+		console.log(`ok   ${name} (${Date.now() - started} ms)`);
+	} catch (error) {
+		failed += 1;
+		console.error(`FAIL ${name}\n${error.stack}`);
+	}
+	for (const context of browser.contexts()) await context.close();
+}
+await browser.close();
+console.log(`${tests.length - failed} of ${tests.length} browser tests passed`);
+process.exit(failed === 0 && tests.length > 0 ? 0 : 1);
