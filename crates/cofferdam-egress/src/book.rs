@@ -36,7 +36,7 @@ pub(crate) struct Part {
     /// The exact bytes; kept behind the line's head.
     #[serde(skip)]
     pub(crate) body: Bytes,
-    /// Whether an attempt at a part that must not be repeated has begun.
+    /// Whether an attempt has begun (of a part that must not be repeated), or may have left and failed (of any other).
     #[serde(skip)]
     pub(crate) marked: bool,
 }
@@ -107,7 +107,7 @@ pub(crate) enum Change {
     Moved,
     /// A batch is about to be sent.
     Queued(Batch),
-    /// The first open request of the batch, which must not be repeated, is about to be attempted.
+    /// The first open request of the batch is about to be attempted, or was where it may be repeated.
     Marked,
     /// The first open request is replaced by two.
     Halved(Vec<Part>),
@@ -177,7 +177,9 @@ impl Book {
             Change::Halved(parts) => {
                 if let Some(batch) = &mut self.open {
                     batch.parts.pop_front();
-                    for part in parts.into_iter().rev() {
+                    for mut part in parts.into_iter().rev() {
+                        // Its items left with the whole.
+                        part.marked = part.repeatable;
                         batch.parts.push_front(part);
                     }
                 }

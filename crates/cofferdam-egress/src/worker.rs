@@ -9,12 +9,13 @@ mod shared;
 
 pub(crate) use shared::Shared;
 
+use attempt::Announced;
+
 use crate::backoff::Backoff;
 use crate::batch::assemble;
 use crate::book::{Batch, Change};
 use crate::feed::{Collected, Feed};
 use crate::{EgressError, SendState, Step};
-use cofferdam_ledger::BatchId;
 use cofferdam_model::Refusal;
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,7 +42,7 @@ pub(crate) struct Worker {
     pub(crate) policy: watch::Receiver<Arc<cofferdam_policy::Policy>>,
     pub(crate) backoff: Backoff,
     /// The batch that this worker has announced to the ledger.
-    pub(crate) announced: Option<(u64, BatchId)>,
+    pub(crate) announced: Option<Announced>,
     /// The batch whose first open request this worker itself has marked.
     pub(crate) marked: Option<(u64, usize)>,
 }

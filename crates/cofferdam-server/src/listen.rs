@@ -25,6 +25,8 @@ const HEADERS_TIMEOUT: Duration = Duration::from_secs(20);
 const HEADERS_BYTES_MAX: usize = 64 * 1024;
 /// Most headers of a request.
 const HEADERS_MAX: usize = 128;
+/// A connection that was accepted just before the server stops gets this long to send its first request.
+const FIRST_REQUEST_TIMEOUT: Duration = Duration::from_secs(1);
 /// Requests under way get this long when the server stops.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(20);
 
@@ -143,7 +145,9 @@ async fn connection<S>(
 ) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    let (first, mut first_seen) = watch::channel(false);
     let service = service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
+        first.send_replace(true);
         if let Some(peer) = peer {
             request.extensions_mut().insert(ConnectInfo(peer));
         }
@@ -162,6 +166,12 @@ async fn connection<S>(
         _ = stop.wait_for(|stop| *stop) => false,
     };
     if !ended {
+        // The HTTP layer would close a connection that has not sent anything yet; whoever was accepted gets an answer.
+        let first = first_seen.wait_for(|seen| *seen);
+        tokio::select! {
+            _ = served.as_mut() => return,
+            _ = tokio::time::timeout(FIRST_REQUEST_TIMEOUT, first) => {}
+        }
         served.as_mut().graceful_shutdown();
         let _ = served.await;
     }

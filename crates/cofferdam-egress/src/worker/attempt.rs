@@ -8,9 +8,18 @@ use crate::answer::{Failure, Verdict, judge};
 use crate::book::{Batch, Change, Ending, Part, ending_of};
 use crate::{EgressError, SendState, Step};
 use cofferdam_ledger::{BatchId, Items, LedgerError, Outcome, PossibleItem};
+use cofferdam_model::Day;
 use cofferdam_outbound::{OutboundRequest, Verb};
 use std::sync::Arc;
 use std::time::Duration;
+
+/// What this process has told the ledger of a batch.
+#[derive(Clone, Copy)]
+pub(crate) struct Announced {
+    number: u64,
+    id: BatchId,
+    day: Day,
+}
 
 /// The request that is attempted, taken out of the book.
 struct Attempt {
@@ -63,34 +72,41 @@ impl Worker {
         }
     }
 
-    /// Makes the exposure of the open batch durable; once per batch and process.
+    /// Makes the exposure of the open batch durable: once per batch and process, and again on the day on which a request that
+    /// never left before is first attempted, so that no window of days misses it.
     async fn announce(&mut self) -> Result<Option<BatchId>, EgressError> {
-        let batch = {
+        let today = self.feed.options.clock.now().day();
+        let (batch, day) = {
             let outbox = self.shared.outbox.lock().await;
-            let Some(batch) = &outbox.book.open else {
+            let Some((batch, part)) = outbox.book.part() else {
                 return Ok(None);
             };
-            if let Some((number, id)) = self.announced
-                && number == batch.number
+            let known = self.announced.filter(|known| known.number == batch.number);
+            if let Some(known) = known
+                && (part.marked || known.day >= today)
             {
-                return Ok(Some(id));
+                return Ok(Some(known.id));
             }
-            batch.clone()
+            // What may have left already did so on a day that the ledger knows.
+            let day = if part.marked {
+                batch.day
+            } else {
+                batch.day.max(today)
+            };
+            (batch.clone(), day)
         };
         let (ledger, vendor) = (
             Arc::clone(&self.feed.options.ledger),
             self.shared.vendor.clone(),
         );
         let number = batch.number;
-        // A batch that waited over midnight, or through a restart, is first attempted now: the day is today's.
-        let today = self.feed.options.clock.now().day();
         let id = self
             .blocking(move || {
                 let items = possible_items(&ledger, &batch)?;
-                ledger.possible_once(&vendor, batch.number, batch.day.max(today), &items)
+                ledger.possible_once(&vendor, batch.number, day, &items)
             })
             .await??;
-        self.announced = Some((number, id));
+        self.announced = Some(Announced { number, id, day });
         Ok(Some(id))
     }
 
@@ -181,6 +197,11 @@ impl Worker {
         if self.shared.is_contained() {
             return Ok(Next::Again);
         }
+        // Bytes may have left, today; a connection that never was leaves the day of the first attempt open.
+        let never_left = matches!(verdict, Verdict::NotTaken(failure) if failure.status.is_none());
+        if attempt.part.repeatable && !attempt.part.marked && !never_left {
+            self.write(attempt, Change::Marked).await?;
+        }
         let wait = self.wait_after(failure, state);
         let (failures, due) = (self.backoff.failures(), self.due(wait));
         tracing::warn!(vendor = %self.shared.vendor, error.code = failure.code, failures, "a vendor did not take a request");
@@ -243,6 +264,7 @@ impl Worker {
     }
 }
 
+/// The items of the batch by position.
 fn possible_items(
     ledger: &cofferdam_ledger::Ledger,
     batch: &Batch,

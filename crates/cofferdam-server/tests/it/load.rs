@@ -20,6 +20,7 @@ use tokio::sync::watch;
 /// One kept-alive connection.
 pub(crate) struct Connection {
     sender: Option<SendRequest<Body>>,
+    requests: u64,
 }
 
 impl Connection {
@@ -31,7 +32,10 @@ impl Connection {
             }
             Err(_) => None,
         };
-        Self { sender }
+        Self {
+            sender,
+            requests: 0,
+        }
     }
 
     pub(crate) async fn get(&mut self, path: &str) -> Option<u16> {
@@ -55,6 +59,7 @@ impl Connection {
 
     /// Status, Retry-After and body; `None` where the connection broke.
     async fn send(&mut self, request: Request<Body>) -> Option<(u16, Option<String>, Vec<u8>)> {
+        self.requests += 1;
         let sender = self.sender.as_mut()?;
         sender.ready().await.ok()?;
         let response = sender.send_request(request).await.ok()?;
@@ -90,6 +95,8 @@ pub(crate) struct Memory {
     pub(crate) refused: u64,
     /// Connections that broke before an answer.
     pub(crate) broken: u64,
+    /// Of them, those that broke at their first request.
+    pub(crate) broken_fresh: u64,
 }
 
 /// One client.
@@ -178,6 +185,9 @@ impl Client {
                     }
                 }
             }
+            let is_fresh = connection
+                .as_ref()
+                .is_some_and(|connection| connection.requests == 0);
             let answer = match connection {
                 Some(connection) => connection.post(path, body).await,
                 None => None,
@@ -199,7 +209,10 @@ impl Client {
                 }
                 None => {
                     *connection = None;
-                    self.memory.lock().unwrap().broken += 1;
+                    let mut memory = self.memory.lock().unwrap();
+                    memory.broken += 1;
+                    memory.broken_fresh += u64::from(is_fresh);
+                    drop(memory);
                     if self.gives_up && self.dice.below(3) == 0 {
                         return false;
                     }

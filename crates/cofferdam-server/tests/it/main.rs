@@ -9,9 +9,13 @@
 )]
 
 mod api;
+mod exactness;
+mod hurry;
 mod kill;
 mod leak;
 mod load;
 mod process;
 mod sink;
 mod support;
+mod upgrade;
+mod vendor_faults;

@@ -34,6 +34,8 @@ pub(crate) enum Mood {
     Slow(u64),
     /// Refuses every third event for good.
     Partial,
+    /// Takes updates; 500 for events.
+    EventsFail,
     /// 413 above so many items.
     Limit(usize),
     /// One of the others, by the dice.
@@ -131,7 +133,7 @@ impl Sink {
             if missing.is_empty() {
                 return;
             }
-            let arrived = tokio::time::timeout(Duration::from_secs(120), count.changed()).await;
+            let arrived = tokio::time::timeout(Duration::from_secs(40), count.changed()).await;
             assert!(
                 arrived.is_ok(),
                 "nothing comes any more; {} missing, e.g. {:?}",
@@ -234,6 +236,7 @@ impl Inner {
                 retry_after,
                 json!({ "code": status, "error": "no" }).to_string(),
             ),
+            Mood::EventsFail if path == "/import" => (500, None, String::new()),
             Mood::Garbage => (200, None, "<html>hello</html>".to_owned()),
             Mood::Limit(most) if count > most => (413, None, "too large".to_owned()),
             Mood::Partial if path == "/import" => (400, None, partial(count).to_string()),

@@ -93,7 +93,6 @@ impl Folder {
 /// A running server.
 pub(crate) struct TestServer {
     pub(crate) folder: Folder,
-    #[expect(dead_code, reason = "used by tests that move it")]
     pub(crate) clock: Arc<HandClock>,
     pub(crate) system: Arc<System>,
     pub(crate) listeners: Listeners,
@@ -102,14 +101,25 @@ pub(crate) struct TestServer {
 impl TestServer {
     pub(crate) async fn start(folder: Folder) -> Self {
         let clock = Arc::new(HandClock::new(cofferdam_model::TimestampMs(NOW)));
-        let loaded = config::load(&folder.config, &BTreeMap::new(), clock.now().day());
+        Self::start_at(folder, clock, Seams::default()).await
+    }
+
+    /// Starts at the clock's time, with other seams than time as given.
+    pub(crate) async fn start_at(folder: Folder, clock: Arc<HandClock>, seams: Seams) -> Self {
+        let seams = Seams {
+            clock: Arc::clone(&clock) as Arc<dyn Clock>,
+            ..seams
+        };
+        Self::start_with(folder, clock, seams).await
+    }
+
+    /// Starts with these seams.
+    pub(crate) async fn start_with(folder: Folder, clock: Arc<HandClock>, seams: Seams) -> Self {
+        let now = seams.clock.now().day();
+        let loaded = config::load(&folder.config, &BTreeMap::new(), now);
         let config = loaded
             .into_result()
             .unwrap_or_else(|problems| panic!("{problems:?}"));
-        let seams = Seams {
-            clock: Arc::clone(&clock) as Arc<dyn Clock>,
-            ..Seams::default()
-        };
         let system = System::open(config, seams).await.unwrap();
         let listeners = Listeners::open(&system).await.unwrap();
         Self {
