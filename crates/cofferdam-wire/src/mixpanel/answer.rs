@@ -9,6 +9,7 @@ use super::endpoint::Endpoint;
 use super::style::{AnswerStyle, ImportReport};
 use crate::batch::Rejected;
 use crate::error::Malformed;
+use cofferdam_model::Refusal;
 use serde::Serialize;
 use std::borrow::Cow;
 
@@ -109,10 +110,10 @@ pub fn answer(style: &AnswerStyle, endpoint: Endpoint, outcome: &Outcome<'_>) ->
 /// The status, and the error where the answer is not a success.
 fn status_and_error(outcome: &Outcome<'_>) -> (u16, Option<&'static str>) {
     match outcome {
-        Outcome::Kept {
-            items: 0,
-            rejected: [first, ..],
-        } => (200, Some(first.message)),
+        Outcome::Kept { items: 0, rejected } => {
+            let fault = rejected.iter().find(|rejected| is_senders_fault(rejected));
+            (200, fault.map(|rejected| rejected.message))
+        }
         Outcome::Kept { .. } => (200, None),
         Outcome::Malformed(Malformed::TooLarge { .. } | Malformed::TooManyItems { .. }) => {
             (413, Some("request too large"))
@@ -124,6 +125,15 @@ fn status_and_error(outcome: &Outcome<'_>) -> (u16, Option<&'static str>) {
         Outcome::RateLimited { .. } => (429, Some("rate limited")),
         Outcome::Unavailable { .. } => (503, Some("temporarily unavailable")),
     }
+}
+
+/// Whether an SDK should hear of a refusal: an event about nobody, or about somebody forgotten, is counted and left out, and an
+/// application that sends one as it always did must not be made to raise.
+fn is_senders_fault(rejected: &Rejected) -> bool {
+    !matches!(
+        rejected.refusal,
+        Refusal::RefusedId | Refusal::Forgotten | Refusal::Ignored | Refusal::Duplicate
+    )
 }
 
 /// `1` and `0`, or with `verbose` the JSON that the Python SDK compares.

@@ -76,15 +76,32 @@ fn success_is_exactly_what_each_sdk_compares() {
 }
 
 #[test]
-fn a_request_of_which_nothing_was_kept_says_so_with_status_200() {
+fn a_request_of_which_nothing_was_kept_says_so_with_status_200_where_the_sender_can_mend_it() {
+    let deletion = Rejected::of(0, Refusal::ClaimedDelete);
     let outcome = Outcome::Kept {
         items: 0,
-        rejected: &[REJECTED],
+        rejected: &[REJECTED, deletion],
     };
     assert_eq!(body(SHORT, Endpoint::Track, &outcome), (200, "0".into()));
     assert_eq!(
         body(VERBOSE, Endpoint::Track, &outcome),
-        (200, r#"{"status":0,"error":"the id names nobody"}"#.into())
+        (
+            200,
+            r#"{"status":0,"error":"a public token cannot delete a person"}"#.into()
+        )
+    );
+}
+
+#[test]
+fn an_event_about_nobody_is_no_error_to_an_sdk() {
+    let outcome = Outcome::Kept {
+        items: 0,
+        rejected: &[REJECTED],
+    };
+    assert_eq!(body(SHORT, Endpoint::Track, &outcome), (200, "1".into()));
+    assert_eq!(
+        body(VERBOSE, Endpoint::Track, &outcome),
+        (200, r#"{"status":1,"error":null}"#.into())
     );
 }
 
