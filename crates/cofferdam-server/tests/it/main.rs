@@ -15,6 +15,7 @@ mod kill;
 mod leak;
 mod load;
 mod process;
+mod replay;
 mod sink;
 mod support;
 mod upgrade;

@@ -292,7 +292,6 @@ fn unzip(bytes: &[u8]) -> Vec<u8> {
 }
 
 /// The folder `shared/` beside the checkout, where there is one.
-#[expect(dead_code, reason = "used by the replay tests")]
 pub(crate) fn shared() -> Option<PathBuf> {
     let given = std::env::var_os("COFFERDAM_SHARED").map(PathBuf::from);
     let start = Path::new(env!("CARGO_MANIFEST_DIR"));
