@@ -118,8 +118,8 @@ class Cofferdam:
     def flush(self):
         return self.api("POST", "/api/v1/store/flush", {})
 
-    def snapshot(self):
-        directory = self.folder / "snapshot"
+    def snapshot(self, name="snapshot"):
+        directory = self.folder / name
         self.api("POST", "/api/v1/snapshot", {"dir": str(directory)})
         return str(directory)
 

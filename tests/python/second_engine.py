@@ -8,6 +8,7 @@ Input: a list of segmentation requests (design: POST /api/v1/reports/segmentatio
 With no input on stdin ("[]") it only opens the snapshot and prints table counts to stderr.
 Needs duckdb 1.5.5 with the packages duckdb-extension-ducklake and duckdb-extension-sqlite-scanner.
 """
+import bisect
 import datetime
 import glob
 import json
@@ -112,16 +113,41 @@ def matches(filter, value):
     return {"gt": number > operand, "gte": number >= operand, "lt": number < operand, "lte": number <= operand}[op]
 
 
-def answer(connection, request):
-    project = request["project"]
-    known = columns(connection, project)
-    edges = buckets(request)
-    breakdown = request.get("breakdown", [])
-    result = {}
-    for index, selection in enumerate(request["events"]):
-        filters = selection.get("filters", [])
+class Engine:
+    """A snapshot, opened; without merges, every number that was ever given is a person."""
+
+    def __init__(self, directory, merges=True, connection=None):
+        self.connection, self.merges = connection or attach(directory), merges
+
+    def without_merges(self):
+        return Engine(None, False, self.connection)
+
+    def rows(self, project):
+        return self.connection.execute(f"SELECT count(*) FROM lake.{quote(project)}.events").fetchone()[0]
+
+    def answer(self, request):
+        edges, result = buckets(request), {}
+        for index, selection in enumerate(request["events"]):
+            for (segment, bucket), people in self.cells(request, selection, edges).items():
+                values = result.setdefault(f"{index}|{segment}", [0] * (len(edges) - 1))
+                values[bucket] = len(set(people)) if request.get("measure") == "unique" else len(people)
+        return {"series": result, "buckets": edges}
+
+    def cells(self, request, selection, edges):
+        """(segment, bucket) -> the canonical persons of its events."""
+        breakdown, filters = request.get("breakdown", []), selection.get("filters", [])
         wanted = list(dict.fromkeys(breakdown + [f["property"] for f in filters]))
-        picked = ["coalesce(p.canonical, e.person)", "epoch_ms(e.time)", "e.properties_rest"]
+        cells = {}
+        for person, time, row in self.scan(request["project"], selection["event"], wanted, edges):
+            if all(matches(f, row[f["property"]]) for f in filters):
+                segment = json.dumps([text_of(row[name]) for name in breakdown])
+                bucket = bisect.bisect_right(edges, time) - 1
+                cells.setdefault((segment, bucket), []).append(person)
+        return cells
+
+    def scan(self, project, event, wanted, edges):
+        known = columns(self.connection, project)
+        picked = ["coalesce(p.canonical, e.person)" if self.merges else "e.person", "epoch_ms(e.time)", "e.properties_rest"]
         picked += [f"e.{quote(known[name])}" if name in known else "NULL" for name in wanted]
         sql = (
             f"SELECT {', '.join(picked)} FROM lake.{quote(project)}.events e"
@@ -129,31 +155,22 @@ def answer(connection, request):
             " WHERE epoch_ms(e.time) >= ? AND epoch_ms(e.time) < ?"
         )
         arguments = [edges[0], edges[-1]]
-        if selection["event"] != "$all":
+        if event != "$all":
             sql += " AND e.event = ?"
-            arguments.append(selection["event"])
-        cells = {}
-        for person, time, rest, *values in connection.execute(sql, arguments).fetchall():
+            arguments.append(event)
+        for person, time, rest, *values in self.connection.execute(sql, arguments).fetchall():
             overflow = json.loads(rest) if rest else {}
-            row = {name: overflow.get(name, value) for name, value in zip(wanted, values)}
-            if all(matches(f, row[f["property"]]) for f in filters):
-                segment = json.dumps([text_of(row[name]) for name in breakdown])
-                bucket = max(i for i in range(len(edges) - 1) if edges[i] <= time)
-                cells.setdefault((segment, bucket), []).append(person)
-        for (segment, bucket), people in cells.items():
-            values = result.setdefault(f"{index}|{segment}", [0] * (len(edges) - 1))
-            values[bucket] = len(set(people)) if request.get("measure") == "unique" else len(people)
-    return {"series": result, "buckets": edges}
+            yield person, time, {name: overflow.get(name, value) for name, value in zip(wanted, values)}
 
 
 def main():
-    connection = attach(sys.argv[1])
-    for schema, table in connection.execute(
+    engine = Engine(sys.argv[1])
+    for schema, table in engine.connection.execute(
         "SELECT schema_name, table_name FROM duckdb_tables() WHERE database_name = 'lake'"
     ).fetchall():
-        rows = connection.execute(f"SELECT count(*) FROM lake.{quote(schema)}.{quote(table)}").fetchone()[0]
+        rows = engine.connection.execute(f"SELECT count(*) FROM lake.{quote(schema)}.{quote(table)}").fetchone()[0]
         print(f"{schema}.{table}: {rows}", file=sys.stderr)
-    json.dump([answer(connection, request) for request in json.load(sys.stdin)], sys.stdout)
+    json.dump([engine.answer(request) for request in json.load(sys.stdin)], sys.stdout)
 
 
 if __name__ == "__main__":

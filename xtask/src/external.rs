@@ -59,7 +59,7 @@ pub(crate) fn test(strict: bool, names: &[String]) -> Result<()> {
         if tools::shared().is_none() {
             left_out.push("tests over recorded SDK requests and detection data: shared/ is not beside this checkout".to_owned());
         }
-        cargo(&["test", "--workspace", "--quiet"])?;
+        rust(&mut left_out)?;
     }
     if EXTERNAL.iter().any(|external| wanted(external.short)) {
         tools::web_if_absent()?;
@@ -91,6 +91,19 @@ pub(crate) fn test(strict: bool, names: &[String]) -> Result<()> {
         }
     );
     Ok(())
+}
+
+/// Rust's own tests; the store's read what it wrote with DuckDB where that can be had.
+fn rust(left_out: &mut Vec<String>) -> Result<()> {
+    let mut tests = command(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    tests.args(["test", "--workspace", "--quiet"]);
+    match tools::python("duckdb", &tools::DUCKDB) {
+        Ok(python) => {
+            tests.env("COFFERDAM_DUCKDB_PYTHON", python);
+        }
+        Err(error) => left_out.push(format!("the store's tests against DuckDB: {error:#}")),
+    }
+    step(&mut tests)
 }
 
 /// The binary that the external tests drive.

@@ -107,9 +107,7 @@ pub(super) async fn run(options: &DemoOptions, json: bool) -> anyhow::Result<()>
     clock.release();
     system.flush().await?;
     let link = sign_in_link(&system, listeners.admin)?;
-    if !json {
-        summary::welcome(&link, &written, listeners.intake);
-    }
+    summary::welcome(json, &link, &written, listeners.intake);
     let told = Told {
         cast: &cast,
         token: &written.token,

@@ -9,8 +9,16 @@ use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-/// Says where to look and what to try.
-pub(super) fn welcome(link: &str, folder: &DemoFolder, intake: SocketAddr) {
+/// Says where to look and what to try; as JSON one line for programs that wait for it.
+pub(super) fn welcome(as_json: bool, link: &str, folder: &DemoFolder, intake: SocketAddr) {
+    if as_json {
+        let intake = format!("http://{intake}");
+        println!(
+            "{}",
+            json!({ "ready": true, "link": link, "intake": intake, "token": folder.token, "config": folder.config })
+        );
+        return;
+    }
     let config = folder.config.display();
     println!(
         "Cofferdam is ready. Open this link, it signs you in:\n\n    {link}\n\nThree things to try:"
