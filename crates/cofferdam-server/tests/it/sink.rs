@@ -50,8 +50,6 @@ pub(crate) struct Kept {
     /// The body as sent.
     pub(crate) body: Bytes,
     pub(crate) items: Vec<Value>,
-    /// What came of it.
-    pub(crate) mood: Mood,
 }
 
 /// A vendor on loopback.
@@ -213,7 +211,6 @@ impl Inner {
             path: path.clone(),
             body,
             items,
-            mood,
         });
         self.count.send_modify(|count| *count += 1);
         match mood {
