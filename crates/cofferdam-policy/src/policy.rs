@@ -8,11 +8,11 @@ use crate::classify::Carrier;
 use crate::compile::{self, Tables};
 use crate::explain;
 use crate::minimize::{self, Sender};
-use crate::paths::{PathInfo, TEXT};
+use crate::paths::{BOOL, NESTED, NUMBER, PathInfo, TEXT};
 use crate::rules::RuleSwitches;
 use crate::{
     Admitted, Classification, Event, Explanation, Home, IntakeContext, Minimized, PolicyId,
-    PolicyProblem, PolicySource, Record, ResolvedIdentity, SendContext, Update, Vendor,
+    PolicyProblem, PolicySource, Record, ResolvedIdentity, SendContext, Update, ValueType, Vendor,
     VendorSource,
 };
 use cofferdam_model::{
@@ -187,9 +187,15 @@ impl Policy {
         }
     }
 
-    /// What a field of a project is, by its path (with prefix) alone, where its value is text. `None`: no such project.
+    /// What a field of a project is, by its path (with prefix) and the type of its value alone: `tokens` is a secret where it
+    /// is text and a count where it is a number. `None`: no such project.
     #[must_use]
-    pub fn classify(&self, project: &ProjectName, path: &str) -> Option<Classification> {
+    pub fn classify(
+        &self,
+        project: &ProjectName,
+        path: &str,
+        value_type: ValueType,
+    ) -> Option<Classification> {
         let project = self
             .tables
             .projects
@@ -197,7 +203,12 @@ impl Policy {
             .find(|table| table.source.name == *project)?;
         let (carrier, key) = Carrier::split(path);
         let info = PathInfo::new(&project.classifier, carrier, key);
-        let class = info.class(TEXT);
+        let class = info.class(match value_type {
+            ValueType::Boolean => BOOL,
+            ValueType::Integer | ValueType::Number => NUMBER,
+            ValueType::Text | ValueType::Url => TEXT,
+            ValueType::Null | ValueType::Nested => NESTED,
+        });
         Some(Classification {
             category: class.category,
             rule: class.rule.to_arc(),

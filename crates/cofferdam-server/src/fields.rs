@@ -30,6 +30,24 @@ pub struct SeenField {
     pub rule: Arc<str>,
 }
 
+impl SeenField {
+    /// The type seen that most rules hold for: text before numbers, numbers before flags.
+    #[must_use]
+    pub fn widest_type(&self) -> ValueType {
+        [
+            ValueType::Text,
+            ValueType::Url,
+            ValueType::Nested,
+            ValueType::Number,
+            ValueType::Integer,
+            ValueType::Boolean,
+        ]
+        .into_iter()
+        .find(|value_type| self.types.contains(name_of(*value_type)))
+        .unwrap_or(ValueType::Null)
+    }
+}
+
 #[derive(Debug, Default)]
 struct State {
     fields: HashMap<ProjectName, BTreeMap<Arc<str>, SeenField>>,

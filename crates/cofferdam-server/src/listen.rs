@@ -20,7 +20,7 @@ use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 
 /// A client gets this long to send a request's headers.
-const HEADERS_TIMEOUT: Duration = Duration::from_secs(20);
+pub const HEADERS_TIMEOUT: Duration = Duration::from_secs(20);
 /// Most bytes of a request's headers, and so of a GET with data.
 const HEADERS_BYTES_MAX: usize = 64 * 1024;
 /// Most headers of a request.

@@ -176,6 +176,16 @@ impl Pipeline {
             Count::Accepted(received.day()),
             admission.records.len() as u64,
         );
+        // Times that policy found impossible (1970, 2099); those that are no time at all are in the wire's notes.
+        let replaced = admission
+            .records
+            .iter()
+            .filter(|record| record.is_time_replaced())
+            .count();
+        if replaced > 0 {
+            self.counters
+                .add(Count::Note(Arc::from("unusable_times")), replaced as u64);
+        }
         if duplicates > 0 {
             let project = admission
                 .records

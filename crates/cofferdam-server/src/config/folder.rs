@@ -141,6 +141,7 @@ fn overridden(
     let merged = SourceFile {
         path: source.path,
         text,
+        as_written: Some(source.text),
     };
     let parsed = merged.parse::<MainFile>()?;
     Ok((merged, parsed))

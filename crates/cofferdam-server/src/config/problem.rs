@@ -61,6 +61,8 @@ pub struct SourceFile {
     pub path: PathBuf,
     /// The text.
     pub text: String,
+    /// The text as it is in the file, where `text` was merged with environment overrides.
+    pub as_written: Option<String>,
 }
 
 impl SourceFile {
@@ -73,6 +75,7 @@ impl SourceFile {
             Ok(text) => Ok(Self {
                 path: path.to_owned(),
                 text,
+                as_written: None,
             }),
             Err(error) => Err(Box::new(Problem {
                 severity: Severity::Error,
@@ -117,7 +120,13 @@ impl SourceFile {
             .next()
             .map_or(0, |tail| tail.chars().count())
             + 1;
-        (line, column)
+        match &self.as_written {
+            None => (line, column),
+            // A key that only the environment has is on no line.
+            Some(as_written) => (1..=as_written.lines().count())
+                .find(|candidate| key_at(as_written, *candidate) == key_at(&self.text, line))
+                .map_or((0, 0), |line| (line, 1)),
+        }
     }
 
     /// Parses the text as `T`; unknown keys and wrong types become problems with line and near names.
@@ -130,6 +139,12 @@ impl SourceFile {
 
     fn toml_problem(&self, error: &toml::de::Error) -> Problem {
         let message = error.message();
+        // Rust's names of types mean nothing to an operator.
+        let message = &["usize", "u64", "u32"]
+            .iter()
+            .fold(message.to_owned(), |message, name| {
+                message.replace(&format!("expected {name}"), "expected a whole number")
+            });
         let (code, help) = match unknown_key(message) {
             Some((key, expected)) => ("unknown_key", did_you_mean(key, &expected)),
             None => (
@@ -147,6 +162,27 @@ impl SourceFile {
     }
 }
 
+/// What a line says something about: its section, which one of that name, and the key.
+fn key_at(text: &str, line: usize) -> Option<(&str, usize, &str)> {
+    let is_header = |text: &str| text.starts_with('[');
+    let (mut section, mut key) = ("", "");
+    let mut headers = Vec::new();
+    for line in text.lines().take(line) {
+        let line = line.trim();
+        key = "";
+        if is_header(line) {
+            section = line.split(" #").next().unwrap_or(line).trim();
+            headers.push(section);
+        } else if let Some((name, _)) = line.split_once('=').filter(|_| !line.starts_with('#')) {
+            key = name.trim().trim_matches('"');
+        } else {
+            key = "#";
+        }
+    }
+    let which = headers.iter().filter(|header| **header == section).count();
+    (key != "#").then_some((section, which, key))
+}
+
 /// The key and the expected keys of serde's "unknown field" message.
 fn unknown_key(message: &str) -> Option<(&str, Vec<&str>)> {
     let rest = message.strip_prefix("unknown field `")?;
@@ -162,7 +198,11 @@ pub fn did_you_mean(word: &str, known: &[&str]) -> String {
         .iter()
         .map(|candidate| (strsim::jaro_winkler(word, candidate), candidate))
         .max_by(|one, other| one.0.total_cmp(&other.0));
-    match nearest {
+    // Jaro-Winkler thinks little of short words with two letters swapped.
+    let slip = known
+        .iter()
+        .find(|candidate| word.len() > 2 && strsim::osa_distance(word, candidate) == 1);
+    match slip.map(|candidate| (1.0, candidate)).or(nearest) {
         Some((score, candidate)) if score >= 0.8 => format!("did you mean `{candidate}`?"),
         _ if known.len() <= 24 => format!("expected one of: {}", known.join(", ")),
         Some((_, candidate)) => format!("the nearest known name is `{candidate}`"),

@@ -134,7 +134,7 @@ fn describe(
     seen: &SeenField,
     people: Option<u64>,
 ) -> Field {
-    let classified = policy.classify(project, path);
+    let classified = policy.classify(project, path, seen.widest_type());
     let named = policy.source().fields.contains_key(&**path);
     let unclassified = Category::of("unclassified");
     // What detectors found in the values outweighs what the name says.

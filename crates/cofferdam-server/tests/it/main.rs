@@ -9,6 +9,8 @@
 )]
 
 mod api;
+mod bad_input;
+mod config;
 mod exactness;
 mod hurry;
 mod kill;
