@@ -80,17 +80,17 @@ pub enum Verb {
 
 /// Runs the command line.
 #[must_use]
-pub fn run(cli: Cli) -> ExitCode {
+pub fn run(cli: &Cli) -> ExitCode {
     let code = match &cli.verb {
         Verb::Demo(options) => crate::demo::run(options, cli.json),
-        Verb::Init(arguments) => init::run(arguments, &cli),
-        Verb::Check => check::run(&cli),
-        Verb::Serve => match usable_config(&cli) {
+        Verb::Init(arguments) => init::run(arguments, cli),
+        Verb::Check => check::run(cli),
+        Verb::Serve => match usable_config(cli) {
             Ok(config) => crate::serve::run(config),
             Err(code) => code,
         },
-        _ => match usable_config(&cli) {
-            Ok(config) => verbs::run(&cli, config),
+        _ => match usable_config(cli) {
+            Ok(config) => verbs::run(cli, config),
             Err(code) => code,
         },
     };

@@ -4,5 +4,5 @@ use clap::Parser;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    cofferdam_server::cli::run(cofferdam_server::cli::Cli::parse())
+    cofferdam_server::cli::run(&cofferdam_server::cli::Cli::parse())
 }

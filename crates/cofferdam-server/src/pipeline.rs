@@ -101,7 +101,11 @@ impl Pipeline {
         let mut admission = self.admit_all(batch, sender, received);
         if !admission.records.is_empty() {
             let append = self.seal(&mut admission)?;
-            let appended = self.journal.append(append).await.map_err(unavailable)?;
+            let appended = self
+                .journal
+                .append(append)
+                .await
+                .map_err(|error| unavailable(&error))?;
             self.vault.confirm(&admission.definitions);
             self.count_accepted(received, &admission, appended.duplicates.len());
         }
@@ -212,7 +216,7 @@ impl Pipeline {
     }
 }
 
-fn unavailable(error: JournalError) -> Unavailable {
+fn unavailable(error: &JournalError) -> Unavailable {
     tracing::warn!(%error, "an append was not acknowledged");
     Unavailable { retry_after_s: 5 }
 }

@@ -259,6 +259,8 @@ pub struct ContractSection {
     pub retention_days: Option<u32>,
     /// Whether the retention was verified (by query or certificate), not only claimed.
     pub retention_verified: bool,
+    /// Whether the vendor is known to have received nothing before it was declared here; else what it held before is unknown.
+    pub nothing_sent_before: bool,
     /// Companies that process for the vendor.
     pub subprocessors: Vec<String>,
     /// Certifications with their expiry.

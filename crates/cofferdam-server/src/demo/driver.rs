@@ -145,7 +145,7 @@ async fn live_on(
                 let person = usize::try_from(random.below(people as u64)).unwrap_or(0);
                 if told.cast.people.get(person).is_some_and(|member| member.knows_us_already) {
                     let moments = visit(told.cast, person, theater.clock.now(), &mut random);
-                    let sent = requests(told.cast, &moments, told.token, told.import_secret, random.next());
+                    let sent = requests(told.cast, &moments, told.token, told.import_secret, random.draw());
                     theater.send_all(sent).await?;
                 }
             }

@@ -139,6 +139,7 @@ expires = 2027-01-31
 reviewed = 2026-02-01
 breach_notice_hours = 24
 retention_days = 180
+nothing_sent_before = true
 
 [receives]
 "user.unique_id" = "token"
@@ -161,6 +162,7 @@ consent = "opt_out"
 reference = "MSA-77"
 signed = 2024-06-01
 expires = 2027-05-31
+nothing_sent_before = true
 
 [receives]
 "user.unique_id" = "token"

@@ -121,8 +121,8 @@ impl Writer<'_> {
                     "$insert_id".to_owned(),
                     json!(format!(
                         "{:016x}{:016x}",
-                        self.random.next(),
-                        self.random.next()
+                        self.random.draw(),
+                        self.random.draw()
                     )),
                 );
                 all.insert("mp_lib".to_owned(), json!("python"));

@@ -48,29 +48,40 @@ pub(super) async fn print(system: &Arc<System>, as_json: bool, link: &str) -> an
         radii.push(get(&api, &format!("/api/v1/vendors/{vendor}/radius")).await?);
     }
     let mut withheld: std::collections::BTreeMap<String, u64> = std::collections::BTreeMap::new();
-    for line in overview["withheld"].as_array().into_iter().flatten() {
+    for line in field(&overview, "withheld")
+        .as_array()
+        .into_iter()
+        .flatten()
+    {
         *withheld
-            .entry(line["reason"].as_str().unwrap_or_default().to_owned())
-            .or_default() += line["values"].as_u64().unwrap_or(0);
+            .entry(
+                field(line, "reason")
+                    .as_str()
+                    .unwrap_or_default()
+                    .to_owned(),
+            )
+            .or_default() += field(line, "values").as_u64().unwrap_or(0);
     }
     if as_json {
         let summary = json!({
-            "link": link, "accepted": overview["accepted"], "stored": overview["stored"], "people": overview["people"],
-            "vendors": overview["vendors"], "withheld": withheld, "radius": radii,
+            "link": link, "accepted": field(&overview, "accepted"), "stored": field(&overview, "stored"), "people": field(&overview, "people"),
+            "vendors": field(&overview, "vendors"), "withheld": withheld, "radius": radii,
         });
         println!("{summary}");
         return Ok(());
     }
     println!(
         "accepted {} events and updates, stored {} events of {} people",
-        overview["accepted"], overview["stored"], overview["people"]
+        field(&overview, "accepted"),
+        field(&overview, "stored"),
+        field(&overview, "people")
     );
-    for vendor in overview["vendors"].as_array().into_iter().flatten() {
+    for vendor in field(&overview, "vendors").as_array().into_iter().flatten() {
         println!(
             "  {}: delivered {}, state {}",
-            vendor["name"].as_str().unwrap_or_default(),
-            vendor["delivered"],
-            vendor["state"].as_str().unwrap_or_default()
+            field(vendor, "name").as_str().unwrap_or_default(),
+            field(vendor, "delivered"),
+            field(vendor, "state").as_str().unwrap_or_default()
         );
     }
     println!("withheld, by reason:");
@@ -80,10 +91,10 @@ pub(super) async fn print(system: &Arc<System>, as_json: bool, link: &str) -> an
     for radius in &radii {
         println!(
             "blast radius of {}: {} people, {} fields, in {} µs",
-            radius["vendor"].as_str().unwrap_or_default(),
-            radius["people"],
-            radius["fields"].as_array().map_or(0, Vec::len),
-            radius["elapsed_us"]
+            field(radius, "vendor").as_str().unwrap_or_default(),
+            field(radius, "people"),
+            field(radius, "fields").as_array().map_or(0, Vec::len),
+            field(radius, "elapsed_us")
         );
     }
     Ok(())
@@ -98,4 +109,9 @@ async fn get(api: &AdminApi, path: &str) -> anyhow::Result<Value> {
         answer.body
     );
     Ok(answer.body)
+}
+
+/// A member of a JSON object; null where it is not there.
+fn field<'a>(value: &'a Value, name: &str) -> &'a Value {
+    value.get(name).unwrap_or(&Value::Null)
 }

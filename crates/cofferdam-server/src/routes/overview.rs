@@ -113,7 +113,7 @@ pub(super) async fn overview(State(system): Shared, asking: Asking) -> Answer<Ov
     }
     tally
         .withheld
-        .sort_by(|one, other| other.values.cmp(&one.values));
+        .sort_by_key(|line| std::cmp::Reverse(line.values));
     let vendors = config
         .vendors
         .iter()

@@ -158,7 +158,7 @@ fn coverage(vendor: &VendorConfig, first: Day, today: Day) -> Coverage {
         routing,
         complete_from: Some(first),
         complete_through: Some(today),
-        nothing_before: false,
+        nothing_before: vendor.contract.nothing_sent_before,
         gaps: Vec::new(),
     }
 }

@@ -31,7 +31,7 @@ pub(super) async fn segmentation(
     }
     let merges = system.vault.merge_map();
     let now = system.clock.now();
-    let store = system.store.clone();
+    let store = std::sync::Arc::clone(&system.store);
     let answer = tokio::task::spawn_blocking(move || {
         cofferdam_query::segmentation(&permit, &store, &merges, &request, now)
     })

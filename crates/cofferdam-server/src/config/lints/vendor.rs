@@ -146,7 +146,7 @@ impl VendorLints<'_> {
                     at,
                     "the endpoint's region is not known, so nobody checks it",
                     "use one of the vendor's published hosts",
-                )
+                );
             }
             _ => {}
         }

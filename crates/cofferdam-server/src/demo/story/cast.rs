@@ -14,7 +14,7 @@ impl Random {
     }
 
     /// The next 64 bits (Steele, Lea, Flood 2014).
-    pub fn next(&mut self) -> u64 {
+    pub fn draw(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -24,7 +24,7 @@ impl Random {
 
     /// A number below `bound`; 0 where the bound is 0.
     pub fn below(&mut self, bound: u64) -> u64 {
-        self.next().checked_rem(bound).unwrap_or(0)
+        self.draw().checked_rem(bound).unwrap_or(0)
     }
 
     /// Whether something with that many per cent happens.
@@ -40,12 +40,12 @@ impl Random {
 
     /// A made-up API key.
     pub fn key(&mut self, prefix: &str) -> String {
-        format!("{prefix}{:016x}{:016x}", self.next(), self.next())
+        format!("{prefix}{:016x}{:016x}", self.draw(), self.draw())
     }
 
     /// A random UUID, version 4.
     pub fn uuid(&mut self) -> String {
-        let (high, low) = (self.next(), self.next());
+        let (high, low) = (self.draw(), self.draw());
         format!(
             "{:08x}-{:04x}-4{:03x}-{:x}{:03x}-{:012x}",
             high >> 32,
