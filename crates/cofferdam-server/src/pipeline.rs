@@ -80,6 +80,17 @@ pub struct Accepted {
     pub rejected: Vec<Rejected>,
 }
 
+impl Accepted {
+    /// Whether the sender passed a limit, so that it should send the request again later.
+    #[must_use]
+    pub fn is_limited(&self) -> bool {
+        let limits = [Refusal::RateLimited, Refusal::NewPeopleLimit];
+        self.rejected
+            .iter()
+            .any(|rejected| limits.contains(&rejected.refusal))
+    }
+}
+
 /// Why a request could not be taken now; the sender should come again.
 #[derive(Clone, Copy, Debug)]
 pub struct Unavailable {

@@ -23,6 +23,7 @@ use cofferdam_model::{Clock, Day, Entropy, TimestampMs, VendorId};
 use cofferdam_outbound::Outbound;
 use cofferdam_store::Store;
 use cofferdam_vault::Vault;
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError, RwLock};
 use tokio::sync::{Mutex, watch};
@@ -72,6 +73,8 @@ pub struct System {
     /// Whether this is the demo.
     pub is_demo: bool,
     intake_address: RwLock<Option<SocketAddr>>,
+    /// When which journal position had been passed by every consumer; what is kept for `journal.keep_hours` waits here.
+    passed: std::sync::Mutex<VecDeque<(TimestampMs, u64)>>,
     data_dir: DataDir,
     stop: watch::Sender<bool>,
     tasks: Mutex<Vec<JoinHandle<()>>>,

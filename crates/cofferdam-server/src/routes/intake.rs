@@ -17,6 +17,9 @@ use ipnet::IpNet;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+/// When a sender that passed its limit may come again, seconds: the limits' window.
+const RETRY_AFTER_LIMIT_S: u32 = 60;
+
 /// What the intake routes work with.
 #[derive(Clone, Debug)]
 pub struct Intake {
@@ -59,15 +62,11 @@ async fn answer_endpoint(
     body: Body,
 ) -> Response {
     let limit = intake.pipeline.limits.body_bytes_max;
-    let body = match axum::body::to_bytes(body, limit).await {
-        Ok(body) => body,
-        Err(_) => Bytes::new(),
+    let (body, too_large) = match axum::body::to_bytes(body, limit).await {
+        Ok(body) => (body, false),
+        // Larger than the limit, or broken off: either way there is nothing to read.
+        Err(_) => (Bytes::new(), true),
     };
-    let declared = parts
-        .headers
-        .get(header::CONTENT_LENGTH)
-        .and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
-    let too_large = declared.is_some_and(|length| length > limit);
     let request = mixpanel::Request {
         method: method(&parts.method),
         path: parts.uri.path(),
@@ -112,6 +111,13 @@ async fn answer_endpoint(
     };
     let sender = sender(intake, parts, credential.or(decoded.token()));
     match intake.pipeline.accept(batch, &sender).await {
+        // What was kept of the request is recognized when the SDK sends it again.
+        Ok(accepted) if accepted.is_limited() => {
+            let outcome = Outcome::RateLimited {
+                retry_after_s: RETRY_AFTER_LIMIT_S,
+            };
+            respond(mixpanel::answer(&style, endpoint, &outcome))
+        }
         Ok(accepted) => {
             let outcome = Outcome::Kept {
                 items: accepted.accepted,

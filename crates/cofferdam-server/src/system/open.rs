@@ -21,7 +21,7 @@ use cofferdam_journal::{Journal, JournalOptions, StdFiles};
 use cofferdam_ledger::{Ledger, LedgerOptions};
 use cofferdam_model::{Clock, Entropy, Limits};
 use cofferdam_outbound::{Outbound, OutboundOptions};
-use cofferdam_store::{Store, StoreOptions};
+use cofferdam_store::{Store, StoreLimits, StoreOptions};
 use cofferdam_vault::{MasterKey, Vault, VaultOptions};
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, RwLock};
@@ -99,6 +99,14 @@ impl System {
             data_dir.join("catalog.db"),
             Arc::clone(&seams.clock),
         );
+        let flush_ms = i64::try_from(config.store.flush_seconds).unwrap_or(30) * 1_000;
+        let store_options = StoreOptions {
+            limits: StoreLimits {
+                tail_ms_max: flush_ms,
+                ..store_options.limits.clone()
+            },
+            ..store_options
+        };
         let store = Arc::new(
             Store::open(store_options)
                 .await
@@ -197,6 +205,7 @@ impl System {
             intake_address: RwLock::new(None),
             data_dir,
             stop,
+            passed: std::sync::Mutex::default(),
             tasks: Mutex::new(vec![running]),
         });
         system.start_vendors().await?;

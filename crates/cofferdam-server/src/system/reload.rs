@@ -9,6 +9,8 @@ use cofferdam_model::Day;
 use cofferdam_outbound::{Destination, Purpose};
 use std::sync::{Arc, PoisonError};
 
+const HOUR_MS: i64 = 3_600_000;
+
 impl System {
     /// Reads the folder again. A folder that does not parse is reported and stops every vendor; intake and home keep the last
     /// good policy.
@@ -104,6 +106,7 @@ impl System {
             .projector
             .durable_cursor()?
             .min(self.egress.cursor().unwrap_or(u64::MAX));
+        let cursor = self.past_keeping(cursor);
         let journal = self.journal.clone();
         let tags = tokio::task::spawn_blocking(move || {
             journal.release(cursor)?;
@@ -123,5 +126,22 @@ impl System {
             }
         }
         Ok(())
+    }
+
+    /// The position that every consumer had passed `journal.keep_hours` ago, as far as this process has seen.
+    fn past_keeping(&self, cursor: u64) -> u64 {
+        let now = self.clock.now();
+        let keep_ms =
+            i64::try_from(self.config().journal.keep_hours).unwrap_or(i64::MAX / HOUR_MS) * HOUR_MS;
+        let mut passed = self.passed.lock().unwrap_or_else(PoisonError::into_inner);
+        passed.push_back((now, cursor));
+        let mut past = 0;
+        while let Some((at, position)) = passed.front().copied()
+            && now.0 - at.0 >= keep_ms
+        {
+            past = position;
+            passed.pop_front();
+        }
+        past
     }
 }

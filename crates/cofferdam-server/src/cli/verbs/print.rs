@@ -199,8 +199,7 @@ pub(super) fn snapshot(body: &Value) {
 
 pub(super) fn rotated(body: &Value) {
     output::line(&format!(
-        "re-wrapped {} keys; the new master key is in {}",
-        text(body, "keys"),
+        "every key is wrapped by the new master key in {}",
         text(body, "file")
     ));
     output::line("set vault.master_key_file to it, and keep the old one until the next backup.");
