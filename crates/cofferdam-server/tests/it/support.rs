@@ -93,7 +93,6 @@ impl Folder {
 /// A running server.
 pub(crate) struct TestServer {
     pub(crate) folder: Folder,
-    #[expect(dead_code, reason = "used by tests that move it")]
     pub(crate) clock: Arc<HandClock>,
     pub(crate) system: Arc<System>,
     pub(crate) listeners: Listeners,
