@@ -1,0 +1,246 @@
+//! The binary and a running server on a folder: exit codes, refusals that change nothing, a folder that breaks while serving.
+
+use super::{ACME, codes, load_with, secret};
+use crate::support::{FakeVendor, Folder, TestServer, call};
+use cofferdam_server::system::{Seams, System};
+use hyper::Method;
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+fn cofferdam(config: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_cofferdam"))
+        .arg("--config")
+        .arg(config)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap()
+}
+
+fn code(output: &Output) -> i32 {
+    output.status.code().unwrap()
+}
+
+fn error_text(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn check_exits_0_or_2_and_serve_starts_nothing_on_a_broken_folder() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = dir.path().join("cofferdam.toml");
+    assert_eq!(
+        code(&cofferdam(&config, &["check"])),
+        2,
+        "there is no folder yet"
+    );
+    let made = cofferdam(&config, &["init", dir.path().to_str().unwrap()]);
+    assert_eq!(code(&made), 0, "{}", error_text(&made));
+    let checked = cofferdam(&config, &["--json", "check"]);
+    assert_eq!(code(&checked), 0);
+    let report: serde_json::Value = serde_json::from_slice(&checked.stdout).unwrap();
+    assert_eq!(
+        (&report["usable"], &report["errors"]),
+        (&json!(true), &json!(0)),
+        "{report}"
+    );
+    let key = std::fs::read(dir.path().join("secrets/master.key")).unwrap();
+    assert_eq!(
+        code(&cofferdam(&config, &["init", dir.path().to_str().unwrap()])),
+        1,
+        "init overwrites nothing"
+    );
+    assert_eq!(
+        std::fs::read(dir.path().join("secrets/master.key")).unwrap(),
+        key
+    );
+
+    std::fs::write(
+        dir.path().join("vendors/acme.toml"),
+        "name = \"Acme\"\nknid = \"mixpanel\"\n",
+    )
+    .unwrap();
+    let checked = cofferdam(&config, &["check"]);
+    assert_eq!(code(&checked), 2);
+    let text = String::from_utf8_lossy(&checked.stdout);
+    assert!(
+        text.contains("acme.toml:2:1: error[unknown_key]") && text.contains("did you mean `kind`"),
+        "{text}"
+    );
+    let served = cofferdam(&config, &["serve"]);
+    assert_eq!(code(&served), 2);
+    assert!(
+        error_text(&served).contains("acme.toml:2:1"),
+        "{}",
+        error_text(&served)
+    );
+    assert!(!dir.path().join("data").exists(), "nothing was made");
+    assert_eq!(code(&cofferdam(&config, &["radius", "acme"])), 2);
+    assert_eq!(code(&cofferdam(&config, &["no-such-verb"])), 2);
+}
+
+/// Every file of a directory with its content, but for the lock, and the databases, whose pools close after the server has stopped.
+fn content(dir: &Path) -> BTreeMap<String, Vec<u8>> {
+    let mut all = BTreeMap::new();
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let entry = entry.unwrap();
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if entry.file_type().unwrap().is_dir() {
+            all.extend(
+                content(&entry.path())
+                    .into_iter()
+                    .map(|(inner, bytes)| (format!("{name}/{inner}"), bytes)),
+            );
+        } else if name != "lock" && !name.contains(".db") {
+            all.insert(name, std::fs::read(entry.path()).unwrap());
+        }
+    }
+    all
+}
+
+async fn used_folder() -> Folder {
+    let server = TestServer::start(Folder::new()).await;
+    let token = server.folder.token.clone();
+    server.track(json!([{ "event": "Used", "properties": { "token": token, "distinct_id": "u", "$insert_id": "i1" } }])).await;
+    server.flush().await;
+    server.stop().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_missing_or_wrong_master_key_a_newer_format_and_a_second_process_are_refused() {
+    let folder = used_folder().await;
+    let data = folder.path("data");
+    let before = content(&data);
+    let key = std::fs::read(folder.path("secrets/master.key")).unwrap();
+
+    std::fs::remove_file(folder.path("secrets/master.key")).unwrap();
+    let served = cofferdam(&folder.config, &["serve"]);
+    assert_eq!(code(&served), 1);
+    assert!(
+        error_text(&served).contains("master key"),
+        "{}",
+        error_text(&served)
+    );
+    assert!(
+        !folder.path("secrets/master.key").exists(),
+        "no new key is made beside data"
+    );
+    assert!(content(&data) == before, "a missing key changed the data");
+
+    secret(&folder, "master.key", &"5a".repeat(32));
+    let served = cofferdam(&folder.config, &["serve"]);
+    assert_eq!(code(&served), 1);
+    assert!(
+        error_text(&served).contains("vault"),
+        "{}",
+        error_text(&served)
+    );
+    let after = content(&data);
+    for (name, bytes) in before
+        .iter()
+        .filter(|(name, _)| !name.starts_with("audit/") && !name.starts_with("control.db"))
+    {
+        assert!(after.get(name) == Some(bytes), "a wrong key changed {name}");
+    }
+    std::fs::write(folder.path("secrets/master.key"), &key).unwrap();
+
+    std::fs::write(data.join("format"), "99\n").unwrap();
+    let before = content(&data);
+    let served = cofferdam(&folder.config, &["serve"]);
+    assert_eq!(code(&served), 1);
+    assert!(
+        error_text(&served).contains("newer"),
+        "{}",
+        error_text(&served)
+    );
+    assert!(content(&data) == before, "a newer format was changed");
+    std::fs::write(data.join("format"), "1\n").unwrap();
+
+    let server = TestServer::start(folder).await;
+    let config = server.folder.config.clone();
+    let served = tokio::task::spawn_blocking(move || cofferdam(&config, &["serve"]))
+        .await
+        .unwrap();
+    assert_eq!(code(&served), 4, "{}", error_text(&served));
+    server.track(json!([{ "event": "Used", "properties": { "token": server.folder.token, "distinct_id": "u" } }])).await;
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_that_breaks_while_serving_stops_vendors_and_not_intake() {
+    let vendor = FakeVendor::start().await;
+    let folder = Folder::new();
+    folder.vendor(
+        "acme",
+        vendor.address,
+        "\"user.unique_id\" = \"token\"\n\"user.behavior\" = \"clear\"",
+    );
+    let server = TestServer::start(folder).await;
+    let token = server.folder.token.clone();
+    let event = |id: &str| json!([{ "event": "Used", "properties": { "token": token, "distinct_id": id, "$insert_id": id, "plan": id } }]);
+    server.track(event("before")).await;
+    vendor.wait_for(1).await;
+
+    server.folder.replace(ACME, "kind =", "knid =");
+    let problems = server.system.reload().await.unwrap_err();
+    assert!(
+        problems.iter().any(|problem| problem.code == "unknown_key"),
+        "{problems:?}"
+    );
+    server.track(event("while-broken")).await;
+    server.flush().await;
+    let (_, overview) = server.api(Method::GET, "/api/v1/overview", None).await;
+    assert_eq!(
+        (&overview["accepted"], &overview["stored"]),
+        (&json!(2), &json!(2)),
+        "home goes on"
+    );
+
+    assert_eq!(
+        vendor.received.lock().unwrap().len(),
+        1,
+        "the vendor is stopped"
+    );
+
+    server.folder.replace(ACME, "knid =", "kind =");
+    server.system.reload().await.unwrap();
+    server.track(event("after")).await;
+    // What waited goes on under the policy that parses again.
+    let received = vendor.wait_for(3).await;
+    let plans: Vec<&serde_json::Value> = received
+        .iter()
+        .map(|(_, item)| &item["properties"]["plan"])
+        .collect();
+    assert_eq!(plans, ["before", "while-broken", "after"]);
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secret_that_cannot_be_read_is_refused_before_anything_listens() {
+    let folder = Folder::new();
+    std::fs::write(folder.path("secrets/console.import"), "short").unwrap();
+    let loaded = load_with(&folder, &[]);
+    let opened = System::open(loaded.into_result().unwrap(), Seams::default()).await;
+    let error = format!("{:#}", opened.unwrap_err());
+    assert!(
+        error.contains("console.import") && !error.contains("short\""),
+        "{error}"
+    );
+    let (status, _) = {
+        let server = TestServer::start(Folder::new()).await;
+        let answer = call(
+            server.listeners.intake,
+            Method::GET,
+            "/healthz",
+            &[],
+            "".into(),
+        )
+        .await;
+        server.stop().await;
+        answer
+    };
+    assert_eq!(status, 200);
+    assert!(codes(&Folder::new()).contains("wildcard_origin"));
+}
