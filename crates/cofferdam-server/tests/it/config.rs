@@ -1,5 +1,6 @@
 //! The configuration folder: every lint has a case, errors say where and what is meant, nothing starts on a broken folder.
 
+mod overrides;
 mod process;
 
 use crate::support::{Folder, NOW};
@@ -449,72 +450,4 @@ fn errors_name_file_and_line_and_what_is_meant() {
             "{shown}"
         );
     }
-}
-
-#[test]
-fn environment_overrides_are_checked_like_the_file() {
-    let folder = clean();
-    let fine = load_with(
-        &folder,
-        &[
-            ("COFFERDAM__SERVER__PUBLIC_URL", "https://t.example.com"),
-            ("COFFERDAM__LIMITS__BODY_BYTES_MAX", "1000"),
-        ],
-    );
-    let config = fine.config.unwrap();
-    assert_eq!(config.server.public_url, "https://t.example.com");
-    assert_eq!(config.limits.body_bytes_max, 1000);
-    for (name, value, code, says) in [
-        (
-            "COFFERDAM__SERVER__PUBLIK_URL",
-            "https://t.example.com",
-            "unknown_key",
-            "did you mean `public_url`",
-        ),
-        (
-            "COFFERDAM__SERVER__LISTEN",
-            "nowhere",
-            "invalid_address",
-            "nowhere",
-        ),
-        (
-            "COFFERDAM__LIMITS__BODY_BYTES_MAX",
-            "many",
-            "invalid_value",
-            "a whole number",
-        ),
-        (
-            "COFFERDAM__DATA_DIR__X",
-            "1",
-            "invalid_override",
-            "COFFERDAM__DATA_DIR__X",
-        ),
-    ] {
-        let loaded = load_with(&folder, &[(name, value)]);
-        assert!(!loaded.is_usable(), "{name}");
-        let found = loaded.problems.iter().find(|problem| problem.code == code);
-        let Some(found) = found else {
-            panic!("{name}: {:?}", loaded.problems)
-        };
-        assert!(found.to_string().contains(says), "{name}: {found}");
-    }
-    // What is in the file is still found on its own line.
-    folder.replace(ACME, "2030-01-01", "2026-05-31");
-    folder.replace(MAIN, "https://app.example.com", "*");
-    let loaded = load_with(
-        &folder,
-        &[("COFFERDAM__SERVER__PUBLIC_URL", "https://t.example.com")],
-    );
-    let found = loaded
-        .problems
-        .iter()
-        .find(|problem| problem.code == "wildcard_origin")
-        .unwrap();
-    let text = std::fs::read_to_string(&folder.config).unwrap();
-    let at = text.lines().nth(found.line.wrapping_sub(1));
-    assert!(
-        at.is_some_and(|at| at.starts_with("name = ")),
-        "line {} is {at:?}",
-        found.line
-    );
 }
