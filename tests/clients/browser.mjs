@@ -72,6 +72,7 @@ function note(request, body) {
     json: body.startsWith("data=%5B"),
     markers: properties.map((each) => each.marker).filter(Boolean),
     events: items.map((item) => item.event).filter(Boolean),
+    insertIds: properties.map((each) => each.$insert_id).filter(Boolean),
     status: null,
   };
   requests.push(entry);
@@ -116,13 +117,23 @@ await until(
   "no identified event, profile or group",
 );
 
-// 2. The page is left while an event waits: a beacon takes it, and the next page sends it again.
-await tab.evaluate(() => { window.mixpanel.track("Browser Closed", { marker: "browser-close" }); });
-await tab.goto("about:blank");
-await until(() => requests.some((r) => r.kind === "beacon" && r.markers.includes("browser-close")), "no beacon at page close");
-await tab.goto(`${origin}/again`);
-await start(tab);
-await until(() => answered("browser-close", "xhr"), "the queue was not sent again after the reload");
+// 2. The page is left while an event waits: a beacon takes it, and the next page sends it again. On a busy machine the SDK's
+// timer may send the event by XHR before the page is gone; then the visitor leaves once more.
+const left = [];
+const wentByBeacon = (marker) => requests.some((r) => r.kind === "beacon" && r.markers.includes(marker));
+while (left.length < 5 && !left.some(wentByBeacon)) {
+  const marker = `browser-close-${left.length}`;
+  left.push(marker);
+  await tab.evaluate((name) => {
+    window.mixpanel.track("Browser Closed", { marker: name });
+    window.location.href = `/again?${name}`;
+  }, marker);
+  await tab.waitForURL(`${origin}/again?${marker}`);
+  await tab.waitForLoadState();
+  await start(tab);
+  await until(() => answered(marker, "xhr"), "the queue was not sent again after the reload");
+}
+if (!left.some(wentByBeacon)) throw new Error(`no beacon at page close; seen: ${JSON.stringify(requests, null, 1)}`);
 await first.close();
 
 // 3. A site that asks for JSON payloads, with a header of its own, so that the browser asks first.
@@ -142,11 +153,12 @@ files.close();
 relayServer.close();
 relayServer.closeAllConnections();
 
-const sent = requests.filter((r) => r.markers.includes("browser-close"));
+const sent = requests.filter((r) => r.markers.some((marker) => left.includes(marker) && wentByBeacon(marker)));
 console.log(JSON.stringify({
   anonymous,
   person: "user-browser-1",
   requests,
+  closed: left.length,
   preflights,
   resent: { beacons: sent.filter((r) => r.kind === "beacon").length, again: sent.filter((r) => r.kind === "xhr").length },
   markers: [...new Set(requests.flatMap((r) => r.markers))],
