@@ -20,6 +20,8 @@ use tokio::task::JoinHandle;
 pub struct Egress {
     options: EgressOptions,
     running: Mutex<BTreeMap<VendorId, Running>>,
+    /// Entry keys of outboxes on disk without a worker, as last read; also the right to open an outbox.
+    parked: tokio::sync::Mutex<BTreeMap<VendorId, Vec<u32>>>,
 }
 
 #[derive(Debug)]
@@ -37,6 +39,7 @@ impl Egress {
         Self {
             options,
             running: Mutex::default(),
+            parked: tokio::sync::Mutex::default(),
         }
     }
 
@@ -45,6 +48,7 @@ impl Egress {
     /// # Errors
     /// [`EgressError`] where an outbox cannot be opened; the other vendors run all the same.
     pub async fn configure(&self, vendors: Vec<VendorOptions>) -> Result<(), EgressError> {
+        let mut parked = self.parked.lock().await;
         let keep = |running: &Running| {
             vendors
                 .iter()
@@ -61,6 +65,8 @@ impl Egress {
         for running in stopped {
             running.end().await;
         }
+        // Read again when somebody asks; what has a worker is asked of the worker.
+        parked.clear();
         let mut result = Ok(());
         for vendor in vendors {
             if !self.lock().contains_key(&vendor.id)
@@ -170,15 +176,67 @@ impl Egress {
         self.all().iter().map(|shared| shared.cursor()).min()
     }
 
-    /// Entry keys that outboxes still need, ascending.
-    pub async fn tags(&self) -> Vec<u32> {
+    /// Whether each of these vendors has a worker, so that [`Egress::cursor`] speaks for all of them.
+    pub fn runs_all<'a>(&self, vendors: impl IntoIterator<Item = &'a VendorId>) -> bool {
+        let running = self.lock();
+        vendors
+            .into_iter()
+            .all(|vendor| running.contains_key(vendor))
+    }
+
+    /// Entry keys that outboxes still need, ascending. Those of vendors that are not configured at present count: with its keys
+    /// an outbox would lose the containment that it holds.
+    ///
+    /// # Errors
+    /// [`EgressError`] where an outbox without a worker cannot be read; then no key may be destroyed.
+    pub async fn tags(&self) -> Result<Vec<u32>, EgressError> {
+        let mut parked = self.parked.lock().await;
         let mut tags = Vec::new();
         for shared in self.all() {
             tags.extend(shared.outbox.lock().await.tags());
         }
+        for vendor in self.idle_outboxes()? {
+            if !parked.contains_key(&vendor) {
+                let read = self.read_tags(&vendor).await?;
+                parked.insert(vendor.clone(), read);
+            }
+            tags.extend(parked.get(&vendor).into_iter().flatten());
+        }
         tags.sort_unstable();
         tags.dedup();
-        tags
+        Ok(tags)
+    }
+
+    /// Vendors with an outbox on disk and without a worker.
+    fn idle_outboxes(&self) -> Result<Vec<VendorId>, EgressError> {
+        let entries = match std::fs::read_dir(&self.options.dir) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(source) => return Err(EgressError::Folder { source }),
+        };
+        let mut idle = Vec::new();
+        for entry in entries {
+            let entry = entry.map_err(|source| EgressError::Folder { source })?;
+            if let Some(name) = entry.file_name().to_str() {
+                let vendor = VendorId::from(name);
+                if !self.lock().contains_key(&vendor) {
+                    idle.push(vendor);
+                }
+            }
+        }
+        Ok(idle)
+    }
+
+    async fn read_tags(&self, vendor: &VendorId) -> Result<Vec<u32>, EgressError> {
+        let (id, options) = (vendor.clone(), self.options.clone());
+        tokio::task::spawn_blocking(move || {
+            let outbox = Outbox::open(&id, &options)?;
+            let tags = outbox.tags();
+            outbox.close();
+            Ok(tags)
+        })
+        .await
+        .map_err(|_| EgressError::Gone(vendor.clone()))?
     }
 
     /// Whether every vendor has been offered everything that is durable now, and nothing is on its way.

@@ -20,6 +20,13 @@ pub enum EgressError {
         #[source]
         source: JournalError,
     },
+    /// The folder of the outboxes cannot be read.
+    #[error("the folder of the outboxes cannot be read")]
+    Folder {
+        /// What failed.
+        #[source]
+        source: std::io::Error,
+    },
     /// A line of the outbox is not what was written.
     #[error("line {line} of the outbox of vendor `{vendor}` is damaged")]
     DamagedLine {
@@ -70,6 +77,7 @@ impl EgressError {
         match self {
             Self::UnknownVendor(_) => "unknown_vendor",
             Self::Outbox { .. } => "outbox",
+            Self::Folder { .. } => "outbox_folder",
             Self::DamagedLine { .. } => "outbox_damaged",
             Self::NotDurable { .. } => "not_durable",
             Self::Journal(_) => "journal",

@@ -71,14 +71,23 @@ impl Outbox {
 
     fn replay(&mut self, first: u64) -> Result<(), EgressError> {
         let mut at = first;
+        let mut unread = None;
         loop {
             let lines = self.lines(at)?;
             let Some((last, ..)) = lines.last() else {
-                return Ok(());
+                return match unread {
+                    // The last line is never released: without it containment and cursor are unknown, and nothing may be sent.
+                    Some(line) => Err(EgressError::DamagedLine {
+                        vendor: self.vendor.clone(),
+                        line,
+                    }),
+                    None => Ok(()),
+                };
             };
             at = last + 1;
             for (number, bytes, line) in lines {
                 // A line whose key is gone was released: its effect is in the lines after it.
+                unread = line.is_none().then_some(number);
                 if let Some(line) = line {
                     self.take(number, bytes, line);
                 }

@@ -79,6 +79,17 @@ impl Worker {
         if let Some(until) = self.over_quota() {
             return self.skip(until, Refusal::BacklogFull).await;
         }
+        let is_listed = self
+            .policy
+            .borrow_and_update()
+            .vendor(&self.feed.vendor.id)
+            .is_some();
+        if !is_listed {
+            // The configuration does not parse, or lacks the vendor: hold, lose nothing. That goes for what waits in the outbox too.
+            self.shared
+                .live(|live| live.fail(SendState::Faulty, "no_policy", None));
+            return Ok(Next::WaitForChange);
+        }
         if self.shared.outbox.lock().await.book.open.is_some() {
             return self.attempt().await;
         }

@@ -73,7 +73,12 @@ impl DataDir {
         let is_empty = std::fs::read_dir(path)
             .map_err(io)?
             .filter_map(Result::ok)
-            .all(|entry| entry.file_name() == "lock");
+            .all(|entry| {
+                // A first start that was cut short leaves no more than these, the format without content.
+                let is_cut_format = entry.file_name() == "format"
+                    && entry.metadata().is_ok_and(|metadata| metadata.len() == 0);
+                entry.file_name() == "lock" || is_cut_format
+            });
         match format {
             Some(found) if found > FORMAT => {
                 return Err(DataDirError::Newer {

@@ -27,6 +27,10 @@ const HEADERS_BYTES_MAX: usize = 64 * 1024;
 const HEADERS_MAX: usize = 128;
 /// A connection that was accepted just before the server stops gets this long to send its first request.
 const FIRST_REQUEST_TIMEOUT: Duration = Duration::from_secs(1);
+/// Most connections of one listener.
+const CONNECTIONS_MAX: usize = 10_000;
+/// Wait after a connection could not be accepted.
+const ACCEPT_RETRY: Duration = Duration::from_millis(20);
 /// Requests under way get this long when the server stops.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(20);
 
@@ -72,10 +76,15 @@ pub fn serve_tcp(
             };
             while connections.try_join_next().is_some() {}
             let Ok((stream, peer)) = accepted else {
-                // Out of descriptors or a reset before accept: go on with the next one.
-                tokio::task::yield_now().await;
+                // Out of descriptors or a reset before accept: go on soon, without spinning.
+                tokio::time::sleep(ACCEPT_RETRY).await;
                 continue;
             };
+            if connections.len() >= CONNECTIONS_MAX {
+                // The newest is turned away: those that are served have descriptors for files and vendors left.
+                drop(stream);
+                continue;
+            }
             let _ = stream.set_nodelay(true);
             let (router, tls, stop) = (router.clone(), tls.clone(), stop.clone());
             connections.spawn(async move {
@@ -120,10 +129,12 @@ pub fn serve_unix(
                 _ = stop.wait_for(|stop| *stop) => break,
             };
             while connections.try_join_next().is_some() {}
-            if let Ok((stream, _)) = accepted {
-                let (router, stop) = (router.clone(), stop.clone());
-                connections.spawn(connection(stream, None, router, stop));
-            }
+            let Ok((stream, _)) = accepted else {
+                tokio::time::sleep(ACCEPT_RETRY).await;
+                continue;
+            };
+            let (router, stop) = (router.clone(), stop.clone());
+            connections.spawn(connection(stream, None, router, stop));
         }
         drain(connections).await;
         let _ = std::fs::remove_file(path);

@@ -3,6 +3,7 @@
 //! Fed by the projector; read by the API, which asks policy again what each vendor may have.
 //! Invariant: bounded; values in here are those that home may keep.
 
+use cofferdam_model::PersonNumber;
 use cofferdam_policy::{HomeItem, Record};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -35,6 +36,12 @@ impl Live {
             records.pop_front();
         }
         records.push_back(record);
+    }
+
+    /// Drops what there is of these people.
+    pub fn forget(&self, numbers: &[PersonNumber]) {
+        let mut records = self.records.lock().unwrap_or_else(PoisonError::into_inner);
+        records.retain(|record| !numbers.contains(&record.record.person()));
     }
 
     /// The newest records after `after_seq`, newest first.

@@ -117,7 +117,10 @@ impl Pipeline {
                 .append(append)
                 .await
                 .map_err(|error| unavailable(&error))?;
-            self.vault.confirm(&admission.definitions);
+            // An entry of nothing but duplicates is not written, nor are its definitions: they ride on with the next one.
+            if appended.duplicates.len() < admission.records.len() {
+                self.vault.confirm(&admission.definitions);
+            }
             self.count_accepted(received, &admission, appended.duplicates.len());
         }
         self.count_refused(&admission);

@@ -10,10 +10,8 @@ use crate::live::{Live, LiveRecord};
 use crate::policies::Policies;
 use cofferdam_journal::{Entry, Journal, JournalError};
 use cofferdam_ledger::{FieldKey, FieldSetId, Ledger, LedgerError, SeenItem};
-use cofferdam_model::{Clock, Form, PersonNumber, ProjectName, Refusal, SealError};
-use cofferdam_policy::{
-    Home, HomeItem, Minimized, Policy, Record, RecordError, ShapeField, record,
-};
+use cofferdam_model::{Clock, Form, PersonNumber, ProjectName, Refusal};
+use cofferdam_policy::{Home, HomeItem, Minimized, Policy, Record, ShapeField, record};
 use cofferdam_store::{Store, StoreError};
 use cofferdam_vault::{Vault, VaultError};
 use std::collections::HashMap;
@@ -36,12 +34,6 @@ pub enum ProjectError {
     /// The journal cannot be read.
     #[error("the journal cannot be read")]
     Journal(#[from] JournalError),
-    /// An entry cannot be decrypted.
-    #[error("a journal entry cannot be decrypted")]
-    Seal(#[from] SealError),
-    /// An entry cannot be decoded.
-    #[error("a journal entry cannot be decoded")]
-    Record(#[from] RecordError),
     /// The vault failed.
     #[error("the vault failed")]
     Vault(#[from] VaultError),
@@ -174,7 +166,7 @@ impl Projector {
         };
         let mut stretch = Stretch::new(self.policies.active());
         for entry in &entries {
-            stretch.read(entry, self)?;
+            stretch.read(entry, self);
         }
         self.vault.apply(&stretch.definitions, next_seq).await?;
         self.see(&stretch, next_seq)?;
@@ -275,9 +267,23 @@ impl Stretch {
         }
     }
 
-    fn read(&mut self, entry: &Entry, projector: &Projector) -> Result<(), ProjectError> {
-        let plain = projector.vault.decrypt_entry(entry.tag, &entry.payload)?;
-        let decoded = record::decode(&plain)?;
+    /// An entry that can never be read again is reported, counted and passed: what comes behind it is acknowledged as well.
+    fn read(&mut self, entry: &Entry, projector: &Projector) {
+        let lost = |refusal: Refusal, error: &dyn std::fmt::Display| {
+            tracing::error!(entry.seq = entry.first_seq, %error, "a journal entry cannot be read and is passed over");
+            if entry.first_seq >= projector.counted.load(Ordering::SeqCst) {
+                let count = Count::Refused(Arc::from(""), refusal);
+                projector.counters.add(count, u64::from(entry.records));
+            }
+        };
+        let plain = match projector.vault.decrypt_entry(entry.tag, &entry.payload) {
+            Ok(plain) => plain,
+            Err(error) => return lost(Refusal::Forgotten, &error),
+        };
+        let decoded = match record::decode(&plain) {
+            Ok(decoded) => decoded,
+            Err(error) => return lost(Refusal::Malformed, &error),
+        };
         self.definitions.extend(decoded.definitions);
         for (index, record) in (0u32..).zip(decoded.records) {
             if entry.duplicates.contains(index) {
@@ -290,7 +296,6 @@ impl Stretch {
                 shape,
             });
         }
-        Ok(())
     }
 
     /// What home may have of each record; counts and the Live feed on the way.

@@ -72,12 +72,23 @@ pub struct System {
     pub config_lock: Mutex<()>,
     /// Whether this is the demo.
     pub is_demo: bool,
+    /// Held while the folder is put in force or house is kept: no vendor comes or goes while cursors and keys are counted.
+    workers: Mutex<Workers>,
     intake_address: RwLock<Option<SocketAddr>>,
     /// When which journal position had been passed by every consumer; what is kept for `journal.keep_hours` waits here.
     passed: std::sync::Mutex<VecDeque<(TimestampMs, u64)>>,
     data_dir: DataDir,
     stop: watch::Sender<bool>,
     tasks: Mutex<Vec<JoinHandle<()>>>,
+}
+
+/// What housekeeping remembers between two rounds.
+#[derive(Debug, Default)]
+struct Workers {
+    /// Nothing on its way to the journal is encrypted under a key with a lower tag.
+    retired: u32,
+    /// Entry keys in use when they were looked at, oldest first.
+    present_tags: VecDeque<(tokio::time::Instant, u32)>,
 }
 
 impl System {

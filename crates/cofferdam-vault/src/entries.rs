@@ -160,6 +160,25 @@ impl Vault {
     /// # Errors
     /// [`VaultError`].
     pub async fn destroy_entry_keys(&self, except: &[u32]) -> Result<usize, VaultError> {
+        self.destroy_entry_keys_before(u32::MAX, except).await
+    }
+
+    /// Tag of the key in use. Tags only grow.
+    #[must_use]
+    pub fn present_entry_tag(&self) -> u32 {
+        self.entries.present().tag
+    }
+
+    /// As [`Vault::destroy_entry_keys`], but only keys with a tag below `before`: later ones may be of entries that are encrypted
+    /// and not yet in the journal.
+    ///
+    /// # Errors
+    /// [`VaultError`].
+    pub async fn destroy_entry_keys_before(
+        &self,
+        before: u32,
+        except: &[u32],
+    ) -> Result<usize, VaultError> {
         let failed = || VaultError::database("destroy entry keys in");
         let mut connection = self.database.lock().await;
         let present = self.entries.present().tag;
@@ -170,7 +189,7 @@ impl Vault {
                 .read()
                 .unwrap_or_else(PoisonError::into_inner);
             let tags = keys.keys().copied();
-            tags.filter(|tag| *tag != present && !except.contains(tag))
+            tags.filter(|tag| *tag != present && *tag < before && !except.contains(tag))
                 .collect()
         };
         if doomed.is_empty() {

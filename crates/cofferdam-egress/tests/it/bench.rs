@@ -118,7 +118,7 @@ pub(crate) struct Bench {
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) policy: Arc<Policy>,
     pub(crate) egress: Arc<Egress>,
-    _policies: watch::Sender<Arc<Policy>>,
+    pub(crate) policies: watch::Sender<Arc<Policy>>,
 }
 
 pub(crate) struct Setup {
@@ -238,7 +238,7 @@ impl Bench {
             ledger,
             policy,
             egress,
-            _policies: policies,
+            policies,
         };
         let options = vendors.iter().map(|(name, vendor)| VendorOptions {
             id: id(name),

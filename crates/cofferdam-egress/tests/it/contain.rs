@@ -160,3 +160,58 @@ async fn it_survives_a_restart_and_a_resume_starts_at_now() {
             .is_err()
     );
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn it_survives_the_vendors_absence_and_the_death_of_unneeded_keys() {
+    let vendor = Vendor::start(None).await;
+    let bench = Bench::new(&[("a", &vendor)], Setup::default()).await;
+    bench.events(0..10, 3).await;
+    bench.drained("a").await;
+    let permit = bench.permit().await;
+    bench.egress.contain(&permit, &id("a")).await.unwrap();
+    let bytes = settled_bytes(&vendor).await;
+    // The vendor's file is taken away, time passes, keys that nobody names are destroyed.
+    bench.egress.configure(Vec::new()).await.unwrap();
+    bench.vault.rotate_entry_key().await.unwrap();
+    let tags = bench.egress.tags().await.unwrap();
+    bench.vault.destroy_entry_keys(&tags).await.unwrap();
+    let bench = bench.restart(&[("a", &vendor)], Setup::default()).await;
+    assert_eq!(bench.status("a").await.state, SendState::Contained);
+    bench.events(10..20, 3).await;
+    assert_eq!(settled_bytes(&vendor).await, bytes);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_outbox_whose_last_line_cannot_be_read_sends_nothing() {
+    let vendor = Vendor::start(None).await;
+    let bench = Bench::new(&[("a", &vendor)], Setup::default()).await;
+    bench.events(0..10, 3).await;
+    bench.drained("a").await;
+    bench.egress.configure(Vec::new()).await.unwrap();
+    bench.vault.rotate_entry_key().await.unwrap();
+    bench.vault.destroy_entry_keys(&[]).await.unwrap();
+    assert!(bench.egress.tags().await.is_err());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_policy_that_does_not_parse_stops_what_waits_in_the_outbox_too() {
+    let vendor = Vendor::start(None).await;
+    vendor.behave(Behaviour::Answer(500, "", ""));
+    let bench = Bench::new(&[("a", &vendor)], Setup::default()).await;
+    bench.events(0..10, 3).await;
+    vendor.requests(2).await;
+    let refuse_all = cofferdam_policy::Policy::refuse_all(cofferdam_policy::PolicyId(0));
+    bench.policies.send_replace(Arc::new(refuse_all));
+    let bytes = settled_bytes(&vendor).await;
+    vendor.behave(Behaviour::Ok);
+    bench
+        .until("a", "holding", |status| {
+            status.last_error == Some("no_policy")
+        })
+        .await;
+    assert_eq!(settled_bytes(&vendor).await, bytes);
+    assert!(vendor.taken().is_empty());
+    bench.policies.send_replace(Arc::clone(&bench.policy));
+    bench.drained("a").await;
+    assert_eq!(vendor.taken().len(), 10, "nothing was lost");
+}

@@ -62,9 +62,9 @@ async fn answer_endpoint(
     body: Body,
 ) -> Response {
     let limit = intake.pipeline.limits.body_bytes_max;
+    // A body without a declared length that passes the limit is too large as well; one that breaks off has nobody to answer to.
     let (body, too_large) = match axum::body::to_bytes(body, limit).await {
         Ok(body) => (body, false),
-        // Larger than the limit, or broken off: either way there is nothing to read.
         Err(_) => (Bytes::new(), true),
     };
     let request = mixpanel::Request {
@@ -166,7 +166,7 @@ fn address(intake: &Intake, parts: &axum::http::request::Parts) -> Option<IpAddr
     let peer = parts
         .extensions
         .get::<ConnectInfo<SocketAddr>>()
-        .map(|ConnectInfo(address)| address.ip())?;
+        .map(|ConnectInfo(address)| address.ip().to_canonical())?;
     let trusted = |address: &IpAddr| {
         intake
             .trusted_proxies
@@ -181,16 +181,25 @@ fn address(intake: &Intake, parts: &axum::http::request::Parts) -> Option<IpAddr
         .get_all("x-forwarded-for")
         .iter()
         .filter_map(|value| value.to_str().ok());
-    let chain: Vec<IpAddr> = forwarded
-        .flat_map(|value| value.split(','))
-        .filter_map(|part| part.trim().parse().ok())
-        .collect();
-    chain
-        .iter()
-        .rev()
-        .find(|address| !trusted(address))
-        .copied()
-        .or(Some(peer))
+    let chain: Vec<&str> = forwarded.flat_map(|value| value.split(',')).collect();
+    for part in chain.iter().rev() {
+        // What stands before something unreadable was not written by a proxy that we know to have been last: nobody knows.
+        let address = address_of(part.trim())?;
+        if !trusted(&address) {
+            return Some(address);
+        }
+    }
+    Some(peer)
+}
+
+/// An address, with or without a port.
+fn address_of(text: &str) -> Option<IpAddr> {
+    let bare = text
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'));
+    let with_port = || Some(text.parse::<SocketAddr>().ok()?.ip());
+    let address = bare.unwrap_or(text).parse().ok().or_else(with_port)?;
+    Some(IpAddr::to_canonical(&address))
 }
 
 fn malformed(

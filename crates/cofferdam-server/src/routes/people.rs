@@ -62,7 +62,13 @@ pub(super) async fn erase(
         Person::Id(text) => Who::Id(id_of(text)?),
     };
     let erased = system.vault.erase(&permit, &project, who, None).await?;
+    // What was minimized before the key died reaches the store first, so that nothing of it comes after the erasure there.
+    system
+        .flush()
+        .await
+        .map_err(|error| ApiError::internal(&error))?;
     system.store.erase(&permit, &erased.numbers).await?;
+    system.live.forget(&erased.numbers);
     // Entries of the journal that hold the person's parts are unreadable with the person's key gone; a new entry key lets the
     // old segments die on schedule.
     system.vault.rotate_entry_key().await?;

@@ -1,6 +1,6 @@
 //! Opening a system: the order of the parts, and the tasks that keep it going.
 
-use super::System;
+use super::{System, Workers};
 use crate::config::Config;
 use crate::counters::Counters;
 use crate::datadir::DataDir;
@@ -180,6 +180,16 @@ impl System {
             .catch_up()
             .await
             .context("the journal cannot be projected")?;
+        // Also where there was nothing to catch up with: a flush waits for this.
+        let projected = *journal.durable().borrow();
+        projector
+            .visible
+            .send_if_modified(|next| std::mem::replace(next, projected.max(*next)) < projected);
+        // Nothing of this process was encrypted under an older key.
+        let workers = Workers {
+            retired: vault.present_entry_tag(),
+            ..Workers::default()
+        };
         let (stop, stopped) = watch::channel(false);
         let running = tokio::spawn(Arc::clone(&projector).run(stopped.clone()));
         let system = Arc::new(Self {
@@ -201,6 +211,7 @@ impl System {
             fields,
             live,
             config_lock: Mutex::new(()),
+            workers: Mutex::new(workers),
             is_demo: seams.is_demo,
             intake_address: RwLock::new(None),
             data_dir,
@@ -208,7 +219,10 @@ impl System {
             passed: std::sync::Mutex::default(),
             tasks: Mutex::new(vec![running]),
         });
-        system.start_vendors().await?;
+        {
+            let mut workers = system.workers.lock().await;
+            system.start_vendors(&mut workers).await?;
+        }
         let housekeeping = tokio::spawn(housekeeping(Arc::downgrade(&system), stopped));
         system.tasks.lock().await.push(housekeeping);
         Ok(system)

@@ -1,13 +1,53 @@
 //! Re-reading the configuration folder, starting and changing the vendors' workers, housekeeping.
 
-use super::System;
-use crate::config::{self, Config, VendorKind, problem::Problem};
+use super::{System, Workers};
+use crate::config::{
+    self, Config, VendorKind,
+    problem::{Problem, Severity},
+};
 use crate::projects::Projects;
 use anyhow::Context;
 use cofferdam_egress::{Dialect, VendorOptions};
 use cofferdam_model::Day;
 use cofferdam_outbound::{Destination, Purpose};
+use std::path::Path;
 use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// Longest time from encrypting an entry to its being in the journal, with much to spare.
+const ON_ITS_WAY: Duration = Duration::from_secs(180);
+
+impl Workers {
+    /// The first entry key that something on its way to the journal may still be encrypted under, given the one in use.
+    fn retired(&mut self, present: u32) -> u32 {
+        let now = Instant::now();
+        self.present_tags.push_back((now, present));
+        let mut retired = self.retired;
+        let mut old = 0;
+        for (at, tag) in &self.present_tags {
+            if now.duration_since(*at) < ON_ITS_WAY {
+                break;
+            }
+            (retired, old) = (*tag, old + 1);
+        }
+        self.present_tags.drain(..old);
+        self.retired = retired;
+        retired
+    }
+}
+
+fn not_in_force(file: &Path, why: String) -> Problem {
+    Problem {
+        severity: Severity::Error,
+        code: "not_in_force",
+        file: file.to_owned(),
+        line: 0,
+        column: 0,
+        message: format!("the configuration could not be put in force: {why}"),
+        help: "mend that and reload; until then no vendor gets anything".to_owned(),
+    }
+}
 
 const HOUR_MS: i64 = 3_600_000;
 
@@ -18,44 +58,72 @@ impl System {
     /// # Errors
     /// The folder's problems.
     pub async fn reload(&self) -> Result<(), Vec<Problem>> {
+        let mut workers = self.workers.lock().await;
         let path = self.config().path.clone();
         let today = self.clock.now().day();
+        let root = path.clone();
         let loaded =
             tokio::task::spawn_blocking(move || config::load(&path, &config::environment(), today))
                 .await;
-        let Ok(loaded) = loaded else { return Ok(()) };
-        match loaded.into_result() {
-            Ok(config) => {
-                if let Err(error) = self.put_in_force(config).await {
-                    tracing::error!(error = ?error, "the configuration could not be put in force");
+        let put = match loaded {
+            Ok(loaded) => match loaded.into_result() {
+                Ok(config) => {
+                    self.warn_of_what_needs_a_restart(&config);
+                    let put = self.put_in_force(config, &mut workers).await;
+                    put.map_err(|error| vec![not_in_force(&root, format!("{error:#}"))])
                 }
-                Ok(())
-            }
-            Err(problems) => {
-                tracing::error!(
-                    problems = problems.len(),
-                    "the configuration does not parse; every vendor is stopped"
-                );
-                self.policies.set_broken(problems.clone());
-                Err(problems)
+                Err(problems) => Err(problems),
+            },
+            Err(_) => Err(vec![not_in_force(
+                &root,
+                "reading it ended early".to_owned(),
+            )]),
+        };
+        if let Err(problems) = &put {
+            tracing::error!(
+                problems = problems.len(),
+                "the configuration is not in force; every vendor is stopped"
+            );
+            self.policies.set_broken(problems.clone());
+        }
+        put
+    }
+
+    /// What is opened once stays as it was opened.
+    fn warn_of_what_needs_a_restart(&self, new: &Config) {
+        let old = self.config();
+        for (name, is_changed) in [
+            ("data_dir", old.data_dir != new.data_dir),
+            ("server.listen", old.server.listen != new.server.listen),
+            (
+                "server.admin_listen",
+                old.server.admin_listen != new.server.admin_listen,
+            ),
+            (
+                "server.trusted_proxies",
+                old.server.trusted_proxies != new.server.trusted_proxies,
+            ),
+        ] {
+            if is_changed {
+                tracing::warn!("a change of {name} takes effect at the next start");
             }
         }
     }
 
-    async fn put_in_force(&self, config: Config) -> anyhow::Result<()> {
-        self.policies.activate(config.policy.clone())?;
+    async fn put_in_force(&self, config: Config, workers: &mut Workers) -> anyhow::Result<()> {
         let projects = Arc::new(Projects::load(&config)?);
+        self.policies.activate(config.policy.clone())?;
         *self
             .pipeline
             .projects
             .write()
             .unwrap_or_else(PoisonError::into_inner) = projects;
         *self.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
-        self.start_vendors().await
+        self.start_vendors(workers).await
     }
 
     /// Starts, changes and stops workers so that they match the configuration.
-    pub(super) async fn start_vendors(&self) -> anyhow::Result<()> {
+    pub(super) async fn start_vendors(&self, _workers: &mut Workers) -> anyhow::Result<()> {
         let config = self.config();
         let mut vendors = Vec::new();
         let mut destinations = Vec::new();
@@ -102,22 +170,36 @@ impl System {
 
     /// Releases what nobody needs any more, compacts, applies retention.
     pub(crate) async fn keep_house(&self) -> anyhow::Result<()> {
+        let mut workers = self.workers.lock().await;
         let cursor = self
             .projector
             .durable_cursor()?
             .min(self.egress.cursor().unwrap_or(u64::MAX));
         let cursor = self.past_keeping(cursor);
-        let journal = self.journal.clone();
-        let tags = tokio::task::spawn_blocking(move || {
-            journal.release(cursor)?;
-            Ok::<_, cofferdam_journal::JournalError>(journal.tags())
-        })
-        .await??;
-        let mut needed = tags;
-        needed.extend(self.egress.tags().await);
-        self.vault.destroy_entry_keys(&needed).await?;
-        self.store.compact().await?;
         let config = self.config();
+        let sent_to = config.vendors.iter();
+        let sent_to = sent_to.filter(|vendor| vendor.kind == VendorKind::Mixpanel);
+        if self.egress.runs_all(sent_to.map(|vendor| &vendor.id)) {
+            // Asked before the journal: an entry that is on its way to it has a key that is in use at this moment or later.
+            let retired = workers.retired(self.vault.present_entry_tag());
+            let journal = self.journal.clone();
+            let tags = tokio::task::spawn_blocking(move || {
+                journal.release(cursor)?;
+                Ok::<_, cofferdam_journal::JournalError>(journal.tags())
+            })
+            .await??;
+            let mut needed = tags;
+            needed.extend(self.egress.tags().await?);
+            self.vault
+                .destroy_entry_keys_before(retired, &needed)
+                .await?;
+        } else {
+            tracing::warn!(
+                "a vendor has no worker: its place in the journal is unknown, and nothing is released"
+            );
+        }
+        drop(workers);
+        self.store.compact().await?;
         if config.store.retention_days > 0 {
             let days = i32::try_from(config.store.retention_days).unwrap_or(i32::MAX);
             let before = Day(self.clock.now().day().0.saturating_sub(days));

@@ -18,6 +18,7 @@ mod leak;
 mod load;
 mod process;
 mod replay;
+mod review;
 mod sink;
 mod support;
 mod upgrade;
