@@ -37,7 +37,7 @@ impl Workers {
     }
 }
 
-fn not_in_force(file: &Path, why: String) -> Problem {
+fn not_in_force(file: &Path, why: &str) -> Problem {
     Problem {
         severity: Severity::Error,
         code: "not_in_force",
@@ -70,14 +70,11 @@ impl System {
                 Ok(config) => {
                     self.warn_of_what_needs_a_restart(&config);
                     let put = self.put_in_force(config, &mut workers).await;
-                    put.map_err(|error| vec![not_in_force(&root, format!("{error:#}"))])
+                    put.map_err(|error| vec![not_in_force(&root, &format!("{error:#}"))])
                 }
                 Err(problems) => Err(problems),
             },
-            Err(_) => Err(vec![not_in_force(
-                &root,
-                "reading it ended early".to_owned(),
-            )]),
+            Err(_) => Err(vec![not_in_force(&root, "reading it ended early")]),
         };
         if let Err(problems) = &put {
             tracing::error!(

@@ -211,6 +211,15 @@ async fn one_bad_item_never_costs_the_good_ones_of_its_batch() {
     server.stop().await;
 }
 
+/// Name, headers, body, expected status, expected reason.
+type Unreadable = (
+    &'static str,
+    &'static [(&'static str, &'static str)],
+    Vec<u8>,
+    u16,
+    &'static str,
+);
+
 #[tokio::test(flavor = "multi_thread")]
 async fn requests_that_cannot_be_read_are_answered_and_counted() {
     let server = TestServer::start(Folder::new()).await;
@@ -218,7 +227,7 @@ async fn requests_that_cannot_be_read_are_answered_and_counted() {
     let bomb = gzip(&vec![b' '; 64 * 1024 * 1024]);
     assert!(bomb.len() < 100_000);
     let twice = gzip(&bomb);
-    let cases: [(&str, &[(&str, &str)], Vec<u8>, u16, &str); 9] = [
+    let cases: [Unreadable; 9] = [
         ("nothing", &[], Vec::new(), 400, "malformed"),
         ("no JSON", &[], b"hello".to_vec(), 400, "malformed"),
         ("no base64", &[], b"data=%%%!!".to_vec(), 400, "malformed"),

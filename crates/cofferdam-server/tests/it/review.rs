@@ -8,6 +8,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 const RECEIVES: &str = "\"user.unique_id\" = \"token\"\n\"user.behavior\" = \"clear\"";
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "reads better with json! at the call"
+)]
 fn event(token: &str, properties: Value) -> Value {
     let mut event = json!([{ "event": "Signed Up", "properties": { "token": token } }]);
     for (name, value) in properties.as_object().unwrap() {

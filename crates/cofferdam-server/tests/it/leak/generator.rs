@@ -271,7 +271,7 @@ pub(super) fn event(made: &mut Canaries, token: &str, number: usize) -> Value {
 pub(super) fn profile(made: &mut Canaries, token: &str, number: usize) -> Value {
     let operation = ["$set", "$set_once", "$set", "$union", "$append"][number % 5];
     let values = match operation {
-        "$set" if number % 2 == 0 => {
+        "$set" if number.is_multiple_of(2) => {
             json!({ "$name": made.word("$name", NOBODY), "name": made.word("name", NOBODY) })
         }
         "$union" => json!({ "emails": [made.email("$union", Allowed::Crm)] }),
