@@ -7,6 +7,7 @@ use hyper::Method;
 use serde_json::Value;
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 /// A folder whose server listens on two free ports.
@@ -19,7 +20,7 @@ pub(crate) struct Place {
 impl Place {
     pub(crate) fn new() -> Self {
         let folder = Folder::new();
-        let (intake, admin) = (free_port(0), free_port(1));
+        let (intake, admin) = (free_port(), free_port());
         folder.replace(
             "cofferdam.toml",
             "\nlisten = \"127.0.0.1:0\"",
@@ -114,14 +115,15 @@ async fn is_ready(address: SocketAddr) -> bool {
     matches!(connection.get("/readyz").await, Some(200))
 }
 
-/// A port below those that outgoing connections get, so that nobody takes it between two processes.
-fn free_port(which: u16) -> SocketAddr {
-    let mut port = 10_000 + u16::try_from(std::process::id() % 9_000).unwrap() * 2 + which;
+/// A port below those that outgoing connections get, and of this call alone, so that nobody takes it between two processes.
+fn free_port() -> SocketAddr {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let block = 10_000 + u16::try_from(std::process::id() % 200).unwrap() * 100;
     loop {
+        let port = block + NEXT.fetch_add(1, Ordering::Relaxed) % 100;
         let address = SocketAddr::from(([127, 0, 0, 1], port));
         if std::net::TcpListener::bind(address).is_ok() {
             return address;
         }
-        port = 10_000 + (port - 10_000 + 7) % 20_000;
     }
 }
