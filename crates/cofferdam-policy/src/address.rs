@@ -66,8 +66,8 @@ pub fn split_url(text: &str) -> Option<UrlParts<'_>> {
     } else {
         return None;
     };
-    let (rest, fragment) = cut(rest, '#');
-    let (path, query) = cut(rest, '?');
+    let (rest, fragment) = cut(rest, b'#');
+    let (path, query) = cut(rest, b'?');
     parts.path = path;
     parts.query = query;
     parts.fragment = fragment;
@@ -130,16 +130,24 @@ impl<'a> UrlParts<'a> {
     }
 }
 
-fn cut(text: &str, sign: char) -> (&str, Option<&str>) {
-    match text.split_once(sign) {
+/// Cuts at the first of an ASCII sign.
+fn cut(text: &str, sign: u8) -> (&str, Option<&str>) {
+    let at = text.bytes().position(|byte| byte == sign);
+    match at.and_then(|at| Some((text.get(..at)?, text.get(at + 1..)?))) {
         Some((before, after)) => (before, Some(after)),
         None => (text, None),
     }
 }
 
+/// Where an ASCII sign of this kind stands first, else the end.
+fn end(text: &str, is_sign: impl Fn(u8) -> bool) -> usize {
+    text.bytes().position(is_sign).unwrap_or(text.len())
+}
+
 /// A scheme and what follows its colon.
 fn scheme(text: &str) -> Option<(&str, &str)> {
-    let (scheme, rest) = text.split_once(':')?;
+    let (scheme, rest) = cut(text, b':');
+    let rest = rest?;
     let mut bytes = scheme.bytes();
     let named = bytes
         .next()
@@ -155,7 +163,7 @@ fn scheme(text: &str) -> Option<(&str, &str)> {
 /// Reads user info, host and port; what follows is returned.
 fn authority<'a>(text: &'a str, parts: &mut UrlParts<'a>) -> &'a str {
     // A backslash ends the authority too, as in browsers.
-    let end = text.find(['/', '?', '#', '\\']).unwrap_or(text.len());
+    let end = end(text, |byte| matches!(byte, b'/' | b'?' | b'#' | b'\\'));
     let (authority, rest) = text.split_at_checked(end).unwrap_or((text, ""));
     let host = match authority.rsplit_once('@') {
         Some((info, host)) => {
@@ -183,7 +191,7 @@ fn authority<'a>(text: &'a str, parts: &mut UrlParts<'a>) -> &'a str {
 
 /// `example.com`, `example.com/path`, `localhost:3000`, `10.0.0.1`: a host with a known suffix, a port or an address.
 fn is_domain(text: &str) -> bool {
-    let end = text.find(['/', '?', '#']).unwrap_or(text.len());
+    let end = end(text, |byte| matches!(byte, b'/' | b'?' | b'#'));
     let authority = text.get(..end).unwrap_or("");
     let (host, port) = match authority.rsplit_once(':') {
         Some((host, port)) => (host, Some(port)),

@@ -7,6 +7,7 @@ pub mod address;
 mod admit;
 mod admitted;
 mod classify;
+mod clean;
 pub mod coarse;
 mod compile;
 mod context;

@@ -4,13 +4,14 @@
 //! Invariant: bounded; reading takes no lock; a path beyond the bound is classified afresh each time, with the same result.
 
 use crate::classify::{Basis, Carrier, Class, Classifier, RuleName, WORDS};
+use crate::clean::CleanTexts;
 use crate::detect;
 use crate::rules::{KeyContext, ValueType};
 use cofferdam_model::Category;
 use foldhash::fast::RandomState;
 use std::fmt;
 use std::hash::BuildHasher;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 const CHUNK: usize = 128;
@@ -18,8 +19,6 @@ const CHUNKS: usize = 64;
 /// Most paths remembered per project.
 pub(crate) const PATHS_MAX: usize = CHUNK * CHUNKS;
 const SLOTS: usize = PATHS_MAX * 2;
-/// How many clean texts are remembered per project.
-const CLEAN: usize = 1 << 14;
 
 /// How many classes a path has.
 pub(crate) const VARIANTS: usize = 6;
@@ -118,26 +117,6 @@ impl PathInfo {
     }
 }
 
-/// What is remembered of a text. Relaxed: a verdict lost or late costs one more look, never a false one.
-#[derive(Clone, Copy)]
-pub(crate) struct Verdict<'p> {
-    slot: Option<&'p AtomicU64>,
-    fingerprint: u64,
-}
-
-impl Verdict<'_> {
-    pub(crate) fn is_clean(self) -> bool {
-        self.slot
-            .is_some_and(|slot| slot.load(Ordering::Relaxed) == self.fingerprint)
-    }
-
-    pub(crate) fn set_clean(self) {
-        if let Some(slot) = self.slot {
-            slot.store(self.fingerprint, Ordering::Relaxed);
-        }
-    }
-}
-
 /// Places for paths, made when the first of them is needed.
 type Chunk = Box<[OnceLock<PathInfo>]>;
 
@@ -145,8 +124,8 @@ type Chunk = Box<[OnceLock<PathInfo>]>;
 pub(crate) struct Paths {
     chunks: Box<[OnceLock<Chunk>]>,
     slots: Box<[AtomicU32]>,
-    /// Fingerprints of texts in which the detectors found nothing: 64 bits under a random seed, at a place given by others.
-    clean: Box<[AtomicU64]>,
+    /// Texts of these paths in which the detectors found nothing.
+    pub(crate) clean: CleanTexts,
     hasher: RandomState,
     writer: Mutex<u32>,
     fixed: Vec<PathInfo>,
@@ -164,7 +143,7 @@ impl Paths {
         Self {
             chunks: (0..CHUNKS).map(|_| OnceLock::new()).collect(),
             slots: (0..SLOTS).map(|_| AtomicU32::new(0)).collect(),
-            clean: (0..CLEAN).map(|_| AtomicU64::new(0)).collect(),
+            clean: CleanTexts::new(),
             hasher: RandomState::default(),
             writer: Mutex::new(0),
             fixed: Vec::new(),
@@ -176,22 +155,10 @@ impl Paths {
         Self {
             chunks: Box::default(),
             slots: Box::default(),
-            clean: Box::default(),
+            clean: CleanTexts::none(),
             hasher: RandomState::default(),
             writer: Mutex::new(0),
             fixed: paths,
-        }
-    }
-
-    /// Where the verdict on a text of a path is remembered, and its fingerprint.
-    pub(crate) fn verdict(&self, path: u32, text: &str) -> Verdict<'_> {
-        let fingerprint = self.hasher.hash_one((path, text)) | 1;
-        let place = self.hasher.hash_one((text.len(), fingerprint, !path));
-        Verdict {
-            slot: usize::try_from(place % CLEAN as u64)
-                .ok()
-                .and_then(|place| self.clean.get(place)),
-            fingerprint,
         }
     }
 

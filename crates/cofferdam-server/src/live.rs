@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Most records kept.
-const RECORDS_MAX: usize = 500;
+pub const RECORDS_MAX: usize = 500;
 
 /// One record as stored.
 #[derive(Clone, Debug)]

@@ -135,17 +135,19 @@ impl Pipeline {
         let policy = self.policies.active();
         let projects = self.projects();
         let place = self.place(sender);
-        let mut admission = Admission::new(batch.rejected, batch.notes);
+        let mut admission = Admission::new(batch.rejected, batch.notes, batch.items.len());
+        let step = steps::ItemStep {
+            pipeline: self,
+            policy: &policy,
+            projects: &projects,
+            shown: projects.shown(sender.credential),
+            sender,
+            network: Network::of(sender.address),
+            place: place.as_ref(),
+            received,
+        };
         for item in &batch.items {
-            let decided = steps::ItemStep {
-                pipeline: self,
-                policy: &policy,
-                projects: &projects,
-                sender,
-                place: place.as_ref(),
-                received,
-            }
-            .admit(item, &mut admission);
+            let decided = step.admit(item, &mut admission);
             if let Err((project, refusal)) = decided {
                 admission.refuse(steps::index_of(item), project, refusal);
             }

@@ -6,11 +6,11 @@
 
 use crate::counters::{Count, Counters};
 use crate::fields::Fields;
-use crate::live::{Live, LiveRecord};
+use crate::live::{self, Live, LiveRecord};
 use crate::policies::Policies;
 use cofferdam_journal::{Entry, Journal, JournalError};
 use cofferdam_ledger::{FieldKey, FieldSetId, Ledger, LedgerError, SeenItem};
-use cofferdam_model::{Clock, Form, PersonNumber, ProjectName, Refusal};
+use cofferdam_model::{Category, Clock, Form, PersonNumber, ProjectName, Refusal};
 use cofferdam_policy::{Home, HomeItem, Minimized, Policy, Record, ShapeField, record};
 use cofferdam_store::{Store, StoreError};
 use cofferdam_vault::{Vault, VaultError};
@@ -184,11 +184,16 @@ impl Projector {
     fn see(&self, stretch: &Stretch, next_seq: u64) -> Result<(), ProjectError> {
         let mut by_project: HashMap<&ProjectName, Vec<SeenItem>> = HashMap::new();
         let mut sets: HashMap<Vec<FieldKey>, FieldSetId> = HashMap::new();
+        let mut forms: HashMap<Category, Form> = HashMap::new();
         for read in &stretch.records {
+            let mut form = |category| {
+                let known = forms.entry(category);
+                *known.or_insert_with(|| home_form(&stretch.policy, category))
+            };
             let keys: Vec<FieldKey> = read
                 .shape
                 .iter()
-                .map(|field| seen_key(field, &stretch.policy))
+                .map(|field| seen_key(field, &mut form))
                 .collect();
             let fields = match sets.get(&keys) {
                 Some(id) => *id,
@@ -222,10 +227,10 @@ impl Projector {
 }
 
 /// What `seen` records of a field: the form in which home has it.
-fn seen_key(field: &ShapeField, policy: &Policy) -> FieldKey {
+fn seen_key(field: &ShapeField, home_form: &mut impl FnMut(Category) -> Form) -> FieldKey {
     let form = match field.refusal {
         Some(_) => Form::Withheld,
-        None => home_form(policy, field.category),
+        None => home_form(field.category),
     };
     FieldKey {
         path: Arc::clone(&field.path),
@@ -236,7 +241,7 @@ fn seen_key(field: &ShapeField, policy: &Policy) -> FieldKey {
 
 /// The form that `[home]` lists for a category.
 #[must_use]
-pub fn home_form(policy: &Policy, category: cofferdam_model::Category) -> Form {
+pub fn home_form(policy: &Policy, category: Category) -> Form {
     let home = &policy.source().home;
     category
         .covering()
@@ -304,7 +309,7 @@ impl Stretch {
         let home: Arc<str> = Arc::from("home");
         let mut items = Vec::with_capacity(self.records.len());
         let mut counts: HashMap<Count, u64> = HashMap::new();
-        for read in &self.records {
+        for (at, read) in self.records.iter().enumerate() {
             let minimized = self.policy.minimize_home(&read.record, &*projector.vault);
             let is_new = read.seq >= counted;
             if is_new {
@@ -318,15 +323,15 @@ impl Stretch {
                 }
                 count(&mut counts, &home, read, minimized.as_ref());
             }
-            let kept = minimized
-                .as_ref()
-                .ok()
-                .map(|minimized| Arc::new(minimized.item().clone()));
-            projector.live.push(LiveRecord {
-                seq: read.seq,
-                record: Arc::clone(&read.record),
-                home: kept,
-            });
+            // Those that the rest of the stretch would push out again need no copy.
+            if self.records.len() - at <= live::RECORDS_MAX {
+                let kept = minimized.as_ref().ok();
+                projector.live.push(LiveRecord {
+                    seq: read.seq,
+                    record: Arc::clone(&read.record),
+                    home: kept.map(|minimized| Arc::new(minimized.item().clone())),
+                });
+            }
             if let Ok(minimized) = minimized {
                 items.push((read.seq, minimized));
             }
@@ -363,7 +368,7 @@ fn count(
         let category = read
             .shape
             .iter()
-            .find(|field| field.path.ends_with(&**path))
+            .find(|field| Arc::ptr_eq(&field.path, path) || field.path == *path)
             .map(|field| field.category);
         if let Some(category) = category {
             add(Count::Withheld(Arc::clone(home), category, *refusal));

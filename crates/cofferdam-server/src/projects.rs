@@ -47,6 +47,13 @@ pub struct Projects {
     projects: Vec<Project>,
 }
 
+/// What a request shows, looked up.
+#[derive(Clone, Copy, Debug)]
+pub struct Shown<'p> {
+    credential: Option<&'p str>,
+    secret_of: Option<&'p Project>,
+}
+
 impl Projects {
     /// Reads the projects of a configuration, with their secrets.
     ///
@@ -88,26 +95,28 @@ impl Projects {
         &self.projects
     }
 
+    /// Looks up what a request shows, once for all its items.
+    #[must_use]
+    pub fn shown<'p>(&'p self, credential: Option<&'p str>) -> Shown<'p> {
+        Shown {
+            credential,
+            secret_of: credential.and_then(|credential| self.by_secret(credential)),
+        }
+    }
+
     /// Whose data an item is, and how far it can be believed: a secret's project, else the token's.
     #[must_use]
-    pub fn standing(
-        &self,
+    pub fn standing<'p>(
+        &'p self,
         token: Option<&str>,
-        credential: Option<&str>,
-    ) -> Option<(&Project, Provenance)> {
-        if let Some(credential) = credential {
-            if let Some(project) = self.by_secret(credential) {
-                // A token of another project beside the secret is a mix-up: believe neither.
-                let own = token.is_none_or(|token| token == project.token || token.is_empty());
-                return own.then_some((project, Provenance::Verified));
-            }
-            if token.is_none() {
-                return self
-                    .by_token(credential)
-                    .map(|project| (project, Provenance::Claimed));
-            }
+        shown: Shown<'p>,
+    ) -> Option<(&'p Project, Provenance)> {
+        if let Some(project) = shown.secret_of {
+            // A token of another project beside the secret is a mix-up: believe neither.
+            let own = token.is_none_or(|token| token == project.token || token.is_empty());
+            return own.then_some((project, Provenance::Verified));
         }
-        self.by_token(token?)
+        self.by_token(token.or(shown.credential)?)
             .map(|project| (project, Provenance::Claimed))
     }
 

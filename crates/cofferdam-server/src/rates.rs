@@ -67,6 +67,12 @@ impl<K: Hash + Eq> RateLimit<K> {
         }
     }
 
+    /// Whether there is a limit at all; without one nothing need be counted.
+    #[must_use]
+    pub fn is_on(&self) -> bool {
+        self.max > 0
+    }
+
     /// Takes `amount` if the limit allows; all or nothing.
     pub fn take(&self, key: K, amount: u64, now: TimestampMs) -> bool {
         self.room(key, now, |used| {

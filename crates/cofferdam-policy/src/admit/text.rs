@@ -10,7 +10,7 @@ use crate::classify::UNCLASSIFIED;
 use crate::detect::{self, Detections};
 use crate::paths::{TEXT, WORDY};
 use crate::rules::{self, FieldKind};
-use crate::values::is_uuid;
+use crate::values::{DEVICE_PREFIX, is_uuid};
 use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
@@ -34,9 +34,11 @@ impl Walker<'_> {
         if rules::is_secret(view.category) || matches!(view.kind, FieldKind::Id(_)) {
             return self.plain_text(path, view, Node::Text, text);
         }
-        if (view.kind == FieldKind::Url || has_scheme(text))
-            && let Some(parts) = address::split_url(text)
-        {
+        let is_url = view.kind == FieldKind::Url || has_scheme(text);
+        if is_url && self.known_base(path, view, text) {
+            return;
+        }
+        if is_url && let Some(parts) = address::split_url(text) {
             return self.url(at, path, text, &parts);
         }
         if depth < super::walk::STRING_DEPTH_MAX
@@ -62,7 +64,8 @@ impl Walker<'_> {
         }
         if matches!(view.kind, FieldKind::Id(_)) {
             // An id keeps its category whatever it looks like: a finding at most.
-            if !is_uuid(text.as_bytes()) {
+            let id = text.strip_prefix(DEVICE_PREFIX).unwrap_or(text);
+            if !is_uuid(id.as_bytes()) {
                 let found = self.inspect(view, text);
                 if let Some(worst) = found
                     .worst()
@@ -74,14 +77,14 @@ impl Walker<'_> {
             }
             return self.leaf(path, TEXT, node, &value);
         }
-        let verdict = self.project.paths.verdict(path, text);
-        if !verdict.is_clean() {
+        let clean = &self.project.paths.clean;
+        if let Some(place) = clean.look(path, text) {
             let found = self.inspect(view, text);
             if !found.is_empty() {
                 return self.with_findings(path, view, node, text, &found);
             }
             if path < crate::admitted::EXTRA {
-                verdict.set_clean();
+                clean.remember(place, path, text);
             }
         }
         let class = self.class_of_words(view, text);

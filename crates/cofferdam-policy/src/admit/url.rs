@@ -2,7 +2,7 @@
 //!
 //! Part of the walk. Invariant: user info never passes; what is found in a path is masked in every form of it.
 
-use super::walk::Walker;
+use super::walk::{View, Walker};
 use crate::address::{Ids, UrlParts, clean_path};
 use crate::admitted::Node;
 use crate::classify::{Basis, Class, RuleName};
@@ -10,6 +10,9 @@ use crate::paths::TEXT;
 use crate::rules::FieldKind;
 use cofferdam_model::{Category, Value};
 use std::borrow::Cow;
+
+/// Sets clean bases apart from texts of the same path that were looked at as a whole.
+const BASE: u32 = 1 << 30;
 
 /// What stands before the `@`.
 const USER_INFO: Class = Class {
@@ -75,14 +78,29 @@ impl Walker<'_> {
         self.plain_text(path, view, Node::UrlText, value);
     }
 
+    /// A URL that is nothing but a base, and known to be clean. Those with a query, fragment or user info never are.
+    pub(super) fn known_base(&mut self, path: u32, view: View, text: &str) -> bool {
+        let known = self.project.paths.clean.look(path ^ BASE, text).is_none();
+        if known {
+            let class = self.class_of_words(view, text);
+            self.leaf(
+                path,
+                class,
+                Node::UrlText,
+                &Value::Text(Cow::Borrowed(text)),
+            );
+        }
+        known
+    }
+
     /// Scheme, host, port and path, with what was found in the path replaced. A host that is an address is one.
     fn base(&mut self, path: u32, base: Cow<'_, str>, parts: &UrlParts<'_>) {
         let view = self.view(path, TEXT);
-        let verdict = self.project.paths.verdict(path, &base);
-        if verdict.is_clean() {
+        let texts = &self.project.paths.clean;
+        let Some(place) = texts.look(path ^ BASE, &base) else {
             let class = self.class_of_words(view, &base);
             return self.leaf(path, class, Node::UrlText, &Value::Text(base));
-        }
+        };
         let host = parts.host.unwrap_or("");
         if host.starts_with(|first: char| first.is_ascii_digit() || first == '[')
             && let Some(worst) = self.inspect(view, host).worst()
@@ -104,7 +122,7 @@ impl Walker<'_> {
             let class = self.detected_class(worst);
             self.note(class);
         } else if path < crate::admitted::EXTRA {
-            verdict.set_clean();
+            texts.remember(place, path ^ BASE, &base);
         }
         let class = self.class_of_words(view, &base);
         self.leaf(path, class, Node::UrlText, &Value::Text(base));
@@ -113,7 +131,10 @@ impl Walker<'_> {
 
 /// The URL up to its path, without user info.
 fn base_text<'t>(text: &'t str, parts: &UrlParts<'_>) -> Cow<'t, str> {
-    let end = text.find(['?', '#']).unwrap_or(text.len());
+    let end = text
+        .bytes()
+        .position(|byte| matches!(byte, b'?' | b'#'))
+        .unwrap_or(text.len());
     let base = text.get(..end).unwrap_or("");
     match parts.user_info {
         None => Cow::Borrowed(base),

@@ -4,6 +4,7 @@
 
 use super::found::{Confidence, Detections};
 use crate::rules::{KeyContext, RuleId, RuleSwitches};
+use std::cell::Cell;
 
 /// One text under examination.
 pub(super) struct Scan<'a> {
@@ -12,6 +13,8 @@ pub(super) struct Scan<'a> {
     pub(super) switches: &'a RuleSwitches,
     /// Whether the text can hold words beside a value: it has a space, `:` or `=`.
     has_words: bool,
+    /// Which bytes words of the text begin with, by [`letter`]; [`UNKNOWN`] until somebody asks.
+    starts: Cell<u64>,
     pub(super) found: Detections,
 }
 
@@ -27,6 +30,7 @@ impl<'a> Scan<'a> {
             context,
             switches,
             has_words: flags & (SPACE | ASSIGN) != 0,
+            starts: Cell::new(UNKNOWN),
             found: Detections::default(),
         }
     }
@@ -67,7 +71,23 @@ impl<'a> Scan<'a> {
     }
 
     pub(super) fn has_word(&self, words: &[&str]) -> bool {
-        self.has_words && words.iter().any(|word| has_word(self.text, word))
+        if !self.has_words {
+            return false;
+        }
+        let bytes = self.text.as_bytes();
+        if self.starts.get() == UNKNOWN {
+            self.starts.set(starts(bytes));
+        }
+        let wanted = words
+            .iter()
+            .fold(0, |all, word| all | letter(at(word.as_bytes(), 0)));
+        // Most lists have no word that begins like one of the text's.
+        self.starts.get() & wanted != 0
+            && (0..bytes.len()).any(|start| {
+                letter(at(bytes, start)) & wanted != 0
+                    && begins_word(bytes, start)
+                    && words.iter().any(|word| stands_at(bytes, start, word))
+            })
     }
 }
 
@@ -92,24 +112,43 @@ pub(super) fn at(bytes: &[u8], position: usize) -> u8 {
     bytes.get(position).copied().unwrap_or(0)
 }
 
-/// Whether `word` (lower case) stands at the start of a word of the text, in any case.
-fn has_word(text: &str, word: &str) -> bool {
-    let (bytes, word) = (text.as_bytes(), word.as_bytes());
-    let Some(first) = word.first() else {
-        return false;
-    };
+/// No text begins its words with all 64.
+const UNKNOWN: u64 = u64::MAX;
+
+/// A bit for a byte, the same for both cases of a letter; some bytes share one.
+#[inline]
+fn letter(byte: u8) -> u64 {
+    1 << ((byte | 0x20) & 31)
+}
+
+/// The bits of all bytes that words begin with.
+fn starts(bytes: &[u8]) -> u64 {
+    let mut before = 0_u8;
+    let mut found = 0;
+    for byte in bytes {
+        if !before.is_ascii_alphabetic() || byte.is_ascii_uppercase() {
+            found |= letter(*byte);
+        }
+        before = *byte;
+    }
+    found
+}
+
+/// Whether a word may begin here: not inside another, but for a capital.
+#[inline]
+fn begins_word(bytes: &[u8], start: usize) -> bool {
+    at(bytes, start).is_ascii_uppercase()
+        || start
+            .checked_sub(1)
+            .is_none_or(|before| !at(bytes, before).is_ascii_alphabetic())
+}
+
+/// Whether `word` (lower case) stands at a position, in any case.
+#[inline]
+fn stands_at(bytes: &[u8], start: usize, word: &str) -> bool {
     bytes
-        .windows(word.len())
-        .enumerate()
-        .any(|(start, window)| {
-            window
-                .first()
-                .is_some_and(|byte| byte.eq_ignore_ascii_case(first))
-                && window.eq_ignore_ascii_case(word)
-                && !(start > 0
-                    && at(bytes, start - 1).is_ascii_alphabetic()
-                    && !at(bytes, start).is_ascii_uppercase())
-        })
+        .get(start..start + word.len())
+        .is_some_and(|text| text.eq_ignore_ascii_case(word.as_bytes()))
 }
 
 /// What one pass over the bytes tells.

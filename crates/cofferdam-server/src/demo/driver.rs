@@ -76,6 +76,7 @@ pub(super) async fn run(options: &DemoOptions, json: bool) -> anyhow::Result<()>
             clock: Arc::clone(&clock),
         }),
         is_demo: true,
+        ..Seams::default()
     };
     let system = System::open(config, seams).await?;
     let listeners = Listeners::open(&system).await?;

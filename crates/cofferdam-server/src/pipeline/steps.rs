@@ -3,7 +3,7 @@
 //! Invariant: a step either goes on or returns one refusal; a refused item leaves nothing behind but a count.
 
 use super::{Pipeline, Sender};
-use crate::projects::{Project, Projects};
+use crate::projects::{Project, Projects, Shown};
 use crate::rates::Network;
 use cofferdam_journal::{Key, NO_KEY};
 use cofferdam_model::{
@@ -12,6 +12,7 @@ use cofferdam_model::{
 };
 use cofferdam_policy::{ConsentState, IntakeContext, Policy, Record, ResolvedIdentity};
 use cofferdam_wire::{Notes, Rejected};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 /// What the items of a request came to.
@@ -20,6 +21,7 @@ pub(super) struct Admission {
     pub(super) records: Vec<Record>,
     pub(super) keys: Vec<Key>,
     pub(super) definitions: Vec<Definition>,
+    defined: HashSet<[u32; 3]>,
     pub(super) items_kept: u32,
     pub(super) rejected: Vec<Rejected>,
     pub(super) refused: Vec<(Arc<str>, Refusal)>,
@@ -27,15 +29,16 @@ pub(super) struct Admission {
 }
 
 impl Admission {
-    pub(super) fn new(rejected: Vec<Rejected>, notes: Notes) -> Self {
+    pub(super) fn new(rejected: Vec<Rejected>, notes: Notes, items: usize) -> Self {
         let refused = rejected
             .iter()
             .map(|rejected| (Arc::from(""), rejected.refusal))
             .collect();
         Self {
-            records: Vec::new(),
-            keys: Vec::new(),
+            records: Vec::with_capacity(items),
+            keys: Vec::with_capacity(items),
             definitions: Vec::new(),
+            defined: HashSet::new(),
             items_kept: 0,
             rejected,
             refused,
@@ -52,7 +55,15 @@ impl Admission {
         self.records.push(record);
         self.keys.push(key);
         for definition in definitions {
-            if !self.definitions.contains(&definition) {
+            // What makes a definition the same: its number, or the two that it links.
+            let name = match &definition {
+                Definition::Person {
+                    number, anonymous, ..
+                } => [0, number.0, u32::from(*anonymous)],
+                Definition::Link { kind, alias, into } => [1 + *kind as u32, alias.0, into.0],
+                Definition::Organization { number, .. } => [u32::MAX, number.0, 0],
+            };
+            if self.defined.insert(name) {
                 self.definitions.push(definition);
             }
         }
@@ -73,7 +84,9 @@ pub(super) struct ItemStep<'a> {
     pub(super) pipeline: &'a Pipeline,
     pub(super) policy: &'a Policy,
     pub(super) projects: &'a Projects,
+    pub(super) shown: Shown<'a>,
     pub(super) sender: &'a Sender<'a>,
+    pub(super) network: Network,
     pub(super) place: Option<&'a Place>,
     pub(super) received: TimestampMs,
 }
@@ -94,7 +107,7 @@ impl ItemStep<'_> {
         };
         let (project, provenance) = self
             .projects
-            .standing(token, self.sender.credential)
+            .standing(token, self.shown)
             .ok_or_else(|| (Arc::from(""), Refusal::UnknownToken))?;
         let stopped = |refusal| (Arc::clone(&project.name.0), refusal);
         self.check_origin(project, provenance).map_err(stopped)?;
@@ -119,15 +132,16 @@ impl ItemStep<'_> {
     }
 
     fn check_rate(&self, project: &Project) -> Result<(), Refusal> {
-        let key = (
-            Arc::clone(&project.name.0),
-            Network::of(self.sender.address),
-        );
-        if self.pipeline.rates.events.take(key, 1, self.received) {
+        let events = &self.pipeline.rates.events;
+        if !events.is_on() || events.take(self.rate_key(project), 1, self.received) {
             Ok(())
         } else {
             Err(Refusal::RateLimited)
         }
+    }
+
+    fn rate_key(&self, project: &Project) -> (Arc<str>, Network) {
+        (Arc::clone(&project.name.0), self.network)
     }
 
     fn event(
@@ -213,25 +227,20 @@ impl ItemStep<'_> {
         provenance: Provenance,
         claim: &cofferdam_model::IdentityClaim<'_>,
     ) -> Result<(PersonNumber, Vec<Definition>), Refusal> {
-        let key = || {
-            (
-                Arc::clone(&project.name.0),
-                Network::of(self.sender.address),
-            )
+        let (vault, limit) = (&self.pipeline.vault, &self.pipeline.rates.new_people);
+        let none_new = if limit.is_on() { 0 } else { u32::MAX };
+        let resolved = match vault.resolve_limited(&project.name, claim, provenance, none_new) {
+            // Somebody new: only now the limit matters. A refused claim changed nothing.
+            Err(Refusal::NewPeopleLimit) if limit.is_on() => {
+                let left = limit.left(self.rate_key(project), self.received);
+                let left = u32::try_from(left).unwrap_or(u32::MAX);
+                let resolved = vault.resolve_limited(&project.name, claim, provenance, left)?;
+                let new_people = u64::from(resolved.new_people);
+                limit.count(self.rate_key(project), new_people, self.received);
+                resolved
+            }
+            resolved => resolved?,
         };
-        let left = self.pipeline.rates.new_people.left(key(), self.received);
-        let left = u32::try_from(left).unwrap_or(u32::MAX);
-        let resolved =
-            self.pipeline
-                .vault
-                .resolve_limited(&project.name, claim, provenance, left)?;
-        if resolved.new_people > 0 {
-            self.pipeline.rates.new_people.count(
-                key(),
-                u64::from(resolved.new_people),
-                self.received,
-            );
-        }
         Ok((resolved.person, resolved.definitions))
     }
 

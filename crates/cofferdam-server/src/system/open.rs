@@ -17,7 +17,7 @@ use anyhow::Context;
 use cofferdam_access::{Access, AccessOptions};
 use cofferdam_audit::Audit;
 use cofferdam_egress::{Egress, EgressLimits, EgressOptions, Timer};
-use cofferdam_journal::{Journal, JournalOptions, StdFiles};
+use cofferdam_journal::{FileLayer, Journal, JournalOptions, StdFiles};
 use cofferdam_ledger::{Ledger, LedgerOptions};
 use cofferdam_model::{Clock, Entropy, Limits};
 use cofferdam_outbound::{Outbound, OutboundOptions};
@@ -39,6 +39,11 @@ pub struct Seams {
     pub timer: Arc<dyn Timer>,
     /// Whether this is the demo.
     pub is_demo: bool,
+    /// The files below the journal. Only the bench and fault tests put something else here.
+    pub journal_files: Arc<dyn FileLayer>,
+    /// Measures intake alone: the projector and the vendors' workers are not started, so that what is accepted only lies in
+    /// the journal. Only the bench sets it.
+    pub pause_consumers: bool,
 }
 
 impl Default for Seams {
@@ -48,6 +53,8 @@ impl Default for Seams {
             entropy: Arc::new(crate::clock::SystemEntropy),
             timer: Arc::new(cofferdam_egress::TokioTimer),
             is_demo: false,
+            journal_files: Arc::new(StdFiles),
+            pause_consumers: false,
         }
     }
 }
@@ -191,7 +198,11 @@ impl System {
             ..Workers::default()
         };
         let (stop, stopped) = watch::channel(false);
-        let running = tokio::spawn(Arc::clone(&projector).run(stopped.clone()));
+        let tasks = if seams.pause_consumers {
+            Vec::new()
+        } else {
+            vec![tokio::spawn(Arc::clone(&projector).run(stopped.clone()))]
+        };
         let system = Arc::new(Self {
             started: seams.clock.now(),
             config: RwLock::new(Arc::new(config)),
@@ -217,9 +228,9 @@ impl System {
             data_dir,
             stop,
             passed: std::sync::Mutex::default(),
-            tasks: Mutex::new(vec![running]),
+            tasks: Mutex::new(tasks),
         });
-        {
+        if !seams.pause_consumers {
             let mut workers = system.workers.lock().await;
             system.start_vendors(&mut workers).await?;
         }
@@ -263,8 +274,9 @@ async fn open_journal(
         ..JournalOptions::new(now_ms)
     };
     let dir = data_dir.join("journal");
+    let files = Arc::clone(&seams.journal_files);
     let (journal, recovery) =
-        tokio::task::spawn_blocking(move || Journal::open(dir, options, Arc::new(StdFiles)))
+        tokio::task::spawn_blocking(move || Journal::open(dir, options, files))
             .await?
             .context("the journal cannot be opened")?;
     if let Some(cut) = &recovery.cut {

@@ -1,0 +1,148 @@
+//! What an accepted event costs the server: events per CPU second of its process, over real sockets, fsync before the 200.
+//!
+//! `cargo run --release -p cofferdam-server --example intake [EVENTS] [CASE]`. This process sends; the server is a child of it (the
+//! same file, started with `serve`), so that its CPU seconds are told apart by /proc. Two vendors are configured, the policy is the
+//! whole default one, consumers are paused (`Seams::pause_consumers`), and refusals and duplicates must be 0. Each case also runs
+//! with a journal that keeps nothing, in the same run. Detection recall is printed at the end: speed is never by blindness.
+//! Wall times on a loaded machine mean little: compare events per server core second.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a measurement at the command line"
+)]
+
+#[path = "intake/events.rs"]
+mod events;
+#[path = "intake/load.rs"]
+mod load;
+#[path = "../../cofferdam-policy/tests/detection/score.rs"]
+mod score;
+#[path = "intake/server.rs"]
+mod server;
+
+use load::Case;
+use server::Server;
+
+/// Distinct events of a measured run.
+const EVENTS: usize = 200_000;
+/// Events sent before the measured ones, so that memory is mapped and paths are known.
+const WARM_UP: usize = 20_000;
+
+const CASES: &[Case] = &[
+    Case {
+        name: "browser, base64, 50 a request",
+        body: events::browser_body,
+        content_type: "application/x-www-form-urlencoded",
+        batch: 50,
+        connections: 64,
+        bar: 100_000.0,
+    },
+    Case {
+        name: "JSON of 666 B, 50 a request",
+        body: events::flat_body,
+        content_type: "application/json",
+        batch: 50,
+        connections: 64,
+        bar: 150_000.0,
+    },
+    Case {
+        name: "browser, base64, 1 a request",
+        body: events::browser_body,
+        content_type: "application/x-www-form-urlencoded",
+        batch: 1,
+        connections: 256,
+        bar: 20_000.0,
+    },
+];
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let [word, folder, journal] = arguments.as_slice()
+        && word == "serve"
+    {
+        return server::run(folder.as_ref(), journal == "off");
+    }
+    let events = arguments
+        .first()
+        .map_or(EVENTS, |events| events.parse().unwrap());
+    let only = arguments.get(1).map_or("", String::as_str);
+    println!(
+        "{events} distinct events a run; strings not seen before: {:.0} % (browser), {:.0} % (JSON)",
+        events::unseen(events::browser_event),
+        events::unseen(events::flat_event)
+    );
+    let mut worst = true;
+    for case in CASES.iter().filter(|case| case.name.contains(only)) {
+        worst &= measure(case, events);
+    }
+    detection();
+    if !worst {
+        println!("a bar was missed");
+    }
+}
+
+/// One case, with and without the journal.
+fn measure(case: &Case, events: usize) -> bool {
+    let mut rates = Vec::new();
+    for journal in [true, false] {
+        let server = Server::start(journal);
+        let warm_up = load::prepare(case, 0, WARM_UP, &server.token);
+        let bodies = load::prepare(case, WARM_UP, events, &server.token);
+        let bytes: usize = bodies.iter().map(Vec::len).sum();
+        load::send(case, server.intake, warm_up);
+        let before = server.cpu_seconds();
+        let sent = load::send(case, server.intake, bodies);
+        let cpu = server.cpu_seconds() - before;
+        let told = server.stop();
+        let rate = events as f64 / cpu;
+        println!(
+            "{:32} journal {}  {rate:>9.0} events per server core second  ({:.1} µs an event, {} B on the wire, \
+             {:.0} events/s by the clock, answers p50 {:.1} ms p99 {:.1} ms)",
+            case.name,
+            if journal { "on " } else { "off" },
+            cpu / events as f64 * 1e6,
+            bytes / events,
+            events as f64 / sent.seconds,
+            sent.quantile(0.5),
+            sent.quantile(0.99),
+        );
+        assert_eq!(
+            (told.accepted, told.refused),
+            ((events + WARM_UP) as u64, 0),
+            "every event must be accepted, none refused or a duplicate"
+        );
+        rates.push(rate);
+    }
+    if let [on, off] = rates.as_slice() {
+        println!(
+            "{:32} with the journal {:.0} % of without; bar {:.0}: {}",
+            case.name,
+            on / off * 100.0,
+            case.bar,
+            if *on >= case.bar { "met" } else { "MISSED" }
+        );
+    }
+    rates.first().is_some_and(|rate| *rate >= case.bar)
+}
+
+/// Recall and precision of the same build's detectors.
+fn detection() {
+    let Some(text) = score::data() else {
+        println!("no labelled data found: detection not measured");
+        return;
+    };
+    let (lines, scores) = score::score(&text);
+    println!("detection on {lines} labelled lines: recall / precision (missed and wrong lines)");
+    for ((name, _, _, recall, precision), score) in score::KINDS.iter().zip(&scores) {
+        if *recall > 0.0 {
+            println!(
+                "{name:>8}  {:.3} / {:.3}  ({}, {}; bars {recall} / {precision})",
+                score.recall(),
+                score.precision(),
+                score.missed.len(),
+                score.wrong.len()
+            );
+        }
+    }
+}

@@ -1,0 +1,234 @@
+//! The measured server: a child process with the whole system on a new data directory, and what it tells.
+//!
+//! The child prints its address and token, serves until its input ends, then prints what it counted. Invariant: nothing of the
+//! load runs in it.
+
+use cofferdam_journal::{File, FileLayer, StdFiles};
+use cofferdam_model::Clock;
+use cofferdam_server::clock::{SystemClock, SystemEntropy};
+use cofferdam_server::config::init::{InitOptions, init};
+use cofferdam_server::config::{self, Config};
+use cofferdam_server::counters::Count;
+use cofferdam_server::serve::Listeners;
+use cofferdam_server::system::{Seams, System};
+use std::collections::BTreeMap;
+use std::io::{self, BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+const VENDOR: &str = r#"kind = "mixpanel"
+endpoint = "http://127.0.0.1:9"
+region = "EU"
+purpose = "analytics.reporting"
+projects = ["console"]
+[contract]
+expires = 2099-01-01
+reviewed = 2026-05-01
+breach_notice_hours = 48
+retention_days = 90
+[receives]
+"user.unique_id" = "token"
+"user.behavior" = "clear"
+"user.device" = "family"
+"user.location" = "country"
+"#;
+
+/// A running child.
+pub(crate) struct Server {
+    child: Child,
+    output: BufReader<ChildStdout>,
+    pub(crate) intake: SocketAddr,
+    pub(crate) token: String,
+    _folder: tempfile::TempDir,
+}
+
+/// What the child counted.
+pub(crate) struct Told {
+    pub(crate) accepted: u64,
+    pub(crate) refused: u64,
+}
+
+impl Server {
+    pub(crate) fn start(journal: bool) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .arg("serve")
+            .arg(folder.path())
+            .arg(if journal { "on" } else { "off" })
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut output = BufReader::new(child.stdout.take().unwrap());
+        let mut line = String::new();
+        output.read_line(&mut line).unwrap();
+        let (intake, token) = line.trim().split_once(' ').unwrap();
+        Self {
+            intake: intake.parse().unwrap(),
+            token: token.to_owned(),
+            child,
+            output,
+            _folder: folder,
+        }
+    }
+
+    /// User and system time of the child so far.
+    pub(crate) fn cpu_seconds(&self) -> f64 {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
+        // Fields 14 and 15, counted after the name in brackets; a tick is 10 ms.
+        let (_, fields) = stat.rsplit_once(") ").unwrap();
+        let ticks: f64 = fields
+            .split(' ')
+            .skip(11)
+            .take(2)
+            .map(|ticks| ticks.parse::<f64>().unwrap())
+            .sum();
+        ticks / 100.0
+    }
+
+    /// Ends the child and reads what it counted.
+    pub(crate) fn stop(mut self) -> Told {
+        drop(self.child.stdin.take());
+        let mut line = String::new();
+        self.output.read_line(&mut line).unwrap();
+        self.child.wait().unwrap();
+        let (accepted, refused) = line.trim().split_once(' ').unwrap();
+        Told {
+            accepted: accepted.parse().unwrap(),
+            refused: refused.parse().unwrap(),
+        }
+    }
+}
+
+/// The child.
+pub(crate) fn run(folder: &Path, without_journal: bool) {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let (config, token) = configuration(folder);
+        let journal_files: Arc<dyn FileLayer> = if without_journal {
+            Arc::new(NoSegments)
+        } else {
+            Arc::new(StdFiles)
+        };
+        let seams = Seams {
+            pause_consumers: true,
+            journal_files,
+            ..Seams::default()
+        };
+        let system = System::open(config, seams).await.unwrap();
+        let listeners = Listeners::open(&system).await.unwrap();
+        println!("{} {token}", listeners.intake);
+        let ended = tokio::task::spawn_blocking(|| io::copy(&mut io::stdin(), &mut io::sink()));
+        ended.await.unwrap().unwrap();
+        let (mut accepted, mut refused) = (0, 0);
+        for (count, amount) in system.counters.totals() {
+            match count {
+                Count::Accepted(_) => accepted += amount,
+                Count::Refused(..) => refused += amount,
+                _ => {}
+            }
+        }
+        println!("{accepted} {refused}");
+    });
+    // The directory goes away with the parent: there is nothing to drain.
+    std::process::exit(0);
+}
+
+/// The default folder with two vendors and no limit on new people: every seventh event brings one.
+fn configuration(folder: &Path) -> (Config, String) {
+    let options = InitOptions {
+        folder: folder.to_owned(),
+        project: "console".to_owned(),
+        region: "EU".to_owned(),
+        timezone: "Europe/Berlin".to_owned(),
+    };
+    let done = init(&options, &SystemEntropy).unwrap();
+    let text = std::fs::read_to_string(&done.config)
+        .unwrap()
+        .replace("127.0.0.1:8686", "127.0.0.1:0")
+        .replace("127.0.0.1:8687", "127.0.0.1:0")
+        .replace(
+            "allow_loopback_vendors = false",
+            "allow_loopback_vendors = true",
+        )
+        .replace(
+            "[vault]",
+            "[limits]\nnew_people_per_minute_max = 0\n\n[vault]",
+        );
+    std::fs::write(&done.config, text).unwrap();
+    for vendor in ["one", "two"] {
+        let token = folder.join(format!("secrets/{vendor}.token"));
+        std::fs::write(token, "0123456789abcdef0123456789abcdef").unwrap();
+        let file = folder.join(format!("vendors/{vendor}.toml"));
+        let head = format!("name = \"{vendor}\"\ntoken_file = \"secrets/{vendor}.token\"\n");
+        std::fs::write(file, head + VENDOR).unwrap();
+    }
+    let loaded = config::load(&done.config, &BTreeMap::new(), SystemClock.now().day());
+    (loaded.into_result().unwrap(), done.token)
+}
+
+/// Files of which the journal's segments keep nothing and cost nothing; the dedupe window's runs are real, but never synced.
+#[derive(Debug)]
+struct NoSegments;
+
+#[derive(Debug)]
+struct Nothing(AtomicU64);
+
+impl File for Nothing {
+    fn read_at(&self, _: &mut [u8], _: u64) -> io::Result<usize> {
+        Ok(0)
+    }
+
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
+        self.0
+            .fetch_max(offset + bytes.len() as u64, Ordering::Relaxed);
+        Ok(bytes.len())
+    }
+
+    fn size(&self) -> io::Result<u64> {
+        Ok(self.0.load(Ordering::Relaxed))
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl FileLayer for NoSegments {
+    fn create_dir(&self, dir: &Path) -> io::Result<()> {
+        StdFiles.create_dir(dir)
+    }
+
+    fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
+        StdFiles.list(dir)
+    }
+
+    fn create(&self, path: &Path) -> io::Result<Arc<dyn File>> {
+        if path.extension().is_some_and(|extension| extension == "seg") {
+            return Ok(Arc::new(Nothing(AtomicU64::new(0))));
+        }
+        StdFiles.create(path)
+    }
+
+    fn open(&self, path: &Path) -> io::Result<Arc<dyn File>> {
+        StdFiles.open(path)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        StdFiles.rename(from, to)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        StdFiles.remove(path)
+    }
+
+    fn sync_dir(&self, _: &Path) -> io::Result<()> {
+        Ok(())
+    }
+}
