@@ -7,6 +7,7 @@ use anyhow::Result;
 
 /// Name, crate, example, arguments.
 const BENCHES: &[(&str, &str, &str, &[&str])] = &[
+    ("intake", "cofferdam-server", "intake", &[]),
     ("wire", "cofferdam-wire", "throughput", &[]),
     ("admit", "cofferdam-policy", "admit_throughput", &[]),
     ("detection", "cofferdam-policy", "detect_throughput", &[]),

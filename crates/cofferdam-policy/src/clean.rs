@@ -16,9 +16,12 @@ const TEXT_BYTES_MAX: usize = 128;
 /// Slots in which a text may stand.
 const WAYS: usize = 4;
 
+/// A path and a text of it that is clean.
+type Clean = (u32, Box<str>);
+
 /// The memory.
 pub(crate) struct CleanTexts {
-    slots: Box<[OnceLock<(u32, Box<str>)>]>,
+    slots: Box<[OnceLock<Clean>]>,
     /// What was last seen clean at each place: only the second time is it worth keeping.
     once: Box<[AtomicU32]>,
     hasher: RandomState,
@@ -81,7 +84,7 @@ impl CleanTexts {
         }
     }
 
-    fn ways(&self, hash: u64) -> impl Iterator<Item = &OnceLock<(u32, Box<str>)>> {
+    fn ways(&self, hash: u64) -> impl Iterator<Item = &OnceLock<Clean>> {
         let first = usize::try_from(hash % TEXTS_MAX as u64).unwrap_or(0) & !(WAYS - 1);
         self.slots
             .get(first..first + WAYS)

@@ -138,7 +138,12 @@ pub(crate) fn unseen(event: fn(usize, &str) -> String) -> f64 {
     let (mut strings, mut fresh) = (0, 0);
     for number in 0..20_000 {
         let parsed: serde_json::Value = serde_json::from_str(&event(number, "t")).unwrap();
-        for value in parsed["properties"].as_object().unwrap().values() {
+        for value in parsed
+            .get("properties")
+            .and_then(serde_json::Value::as_object)
+            .unwrap()
+            .values()
+        {
             if let Some(text) = value.as_str() {
                 strings += 1;
                 fresh += u32::from(known.insert(text.to_owned()));
