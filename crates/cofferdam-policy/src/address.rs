@@ -5,7 +5,7 @@
 
 mod path;
 
-pub use path::{CleanPath, Ids, clean_path};
+pub use path::{CleanPath, Ids, clean_path, name_ids};
 
 /// The parts of a URL. Every part is as it was sent, percent-encoding included.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -16,7 +16,7 @@ const ID: &str = ":id";
 /// Whether ids in a path stay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ids {
-    /// They stay (form `clear`).
+    /// They stay (at intake; a vendor that may have the path gets them as tokens).
     Keep,
     /// They become `:id` (form `path`).
     Template,
@@ -121,6 +121,33 @@ pub fn clean_path<'a>(path: &'a str, ids: Ids, switches: &RuleSwitches) -> Clean
         text: cleaned.map_or(Cow::Borrowed(path), Cow::Owned),
         found,
     }
+}
+
+/// Replaces each id in a path by what `name` makes of it; placeholders of an earlier cleaning stay.
+///
+/// For recipients who may have the path but must not be able to join it with another's: `name` gives their token.
+pub fn name_ids<'a>(path: &'a str, name: &mut dyn FnMut(&str) -> String) -> Cow<'a, str> {
+    let mut named: Option<String> = None;
+    let (mut start, mut previous) = (0, "");
+    for segment in path.split('/') {
+        let end = start + segment.len();
+        let decoded = layer::percent(segment).map_or(Cow::Borrowed(segment), Cow::Owned);
+        let is_kept = segment.is_empty() || segment == REDACTED || segment == ID;
+        if !is_kept && is_id(&decoded, previous) {
+            let text = named.get_or_insert_with(|| path.get(..start).unwrap_or("").to_owned());
+            text.push_str(&name(&decoded));
+        } else if let Some(text) = &mut named {
+            text.push_str(segment);
+        }
+        if end < path.len()
+            && let Some(text) = &mut named
+        {
+            text.push('/');
+        }
+        previous = segment;
+        start = end + 1;
+    }
+    named.map_or(Cow::Borrowed(path), Cow::Owned)
 }
 
 /// What stands in place of a segment, if anything does.

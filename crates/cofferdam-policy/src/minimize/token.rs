@@ -3,6 +3,7 @@
 //! Used for every value that goes to a vendor as `token`. The shape depends on the value alone, so that one id has one token
 //! wherever it stands. Invariant: a token is never an id that vendors refuse, and never fits another vendor's.
 
+use crate::address::{name_ids, split_url};
 use crate::rules::FieldKind;
 use crate::values::{DEVICE_PREFIX, is_uuid, push_hex, uuid_text};
 use cofferdam_model::{IdKind, Pseudonyms, Refusal, TokenDomain, Value};
@@ -76,6 +77,27 @@ pub(super) fn person(
     text.push_str(prefix);
     push_hex(&mut text, half(&token));
     Ok(text)
+}
+
+/// A URL or a part of one, the ids in its path or its fragment's route as tokens: what two vendors were sent cannot be joined by them.
+pub(super) fn in_url(
+    pseudonyms: &dyn Pseudonyms,
+    domain: &TokenDomain,
+    value: Value<'_>,
+) -> Value<'static> {
+    let Value::Text(text) = &value else {
+        return value.into_owned();
+    };
+    let path = split_url(text).map_or("", |parts| parts.path);
+    let mut name = |id: &str| hex(&pseudonyms.token(domain, IdKind::Other, id));
+    let Cow::Owned(named) = name_ids(path, &mut name) else {
+        return value.into_owned();
+    };
+    // The path is a part of the text: where it begins is the distance of the two.
+    let start = path.as_ptr().addr().saturating_sub(text.as_ptr().addr());
+    let before = text.get(..start).unwrap_or("");
+    let after = text.get(start + path.len()..).unwrap_or("");
+    Value::Text([before, &named, after].concat().into())
 }
 
 /// An event's id: 32 hex digits, within what vendors accept (36 of letters, digits and `-`).

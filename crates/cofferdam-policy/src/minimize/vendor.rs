@@ -12,7 +12,7 @@ use crate::admitted::{Body, Kept, Record, Sort};
 use crate::classify::{BEHAVIOR, Basis, Class};
 use crate::compile::{Tables, VendorTable};
 use crate::forms;
-use crate::rules::RuleSwitches;
+use crate::rules::{FieldKind, RuleSwitches};
 use crate::{
     Exposure, Minimized, PolicyId, SendContext, Vendor, VendorEvent, VendorItem, VendorSubject,
     VendorUpdate,
@@ -233,7 +233,7 @@ impl Picker<'_> {
             self.sender.then.listed.form(class.category),
             self.observed.then && !is_derived,
         );
-        let is_free = self.observed.now && self.observed.then && !is_derived;
+        let is_free = self.is_free() && !is_derived;
         let both = match (now, then) {
             (Ok(now), Ok(then)) => forms::common(now, then).ok_or(Refusal::Narrowed),
             (Err(refusal), Ok(_)) if !is_same && contract_before(self, class).is_ok() => {
@@ -261,6 +261,11 @@ impl Picker<'_> {
         (both, today, would.filter(|_| self.observed.now))
     }
 
+    /// Whether what the SDK sends flows as it is, secrets apart.
+    fn is_free(&self) -> bool {
+        self.observed.now && self.observed.then
+    }
+
     fn decide(&mut self, number: usize) -> Result<(Value<'static>, Form), Refusal> {
         let body = self.opened.body;
         let field = body.fields.get(number).ok_or(Refusal::Malformed)?;
@@ -275,6 +280,11 @@ impl Picker<'_> {
         let form = form?;
         let leaf = self.opened.value(number)?;
         let value = match form {
+            Form::Clear
+                if leaf.coarse.is_none() && today.kind == FieldKind::Url && !self.is_free() =>
+            {
+                token::in_url(self.sender.pseudonyms, &self.domain, leaf.value)
+            }
             Form::Clear if leaf.coarse.is_none() => leaf.value.into_owned(),
             Form::Token if leaf.coarse.is_none() => {
                 let token = token::of_value(

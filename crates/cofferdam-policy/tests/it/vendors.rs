@@ -19,6 +19,35 @@ fn text<'v>(event: &'v cofferdam_policy::VendorEvent, name: &str) -> &'v str {
 }
 
 #[test]
+fn ids_in_a_url_join_no_two_vendors() {
+    let mut listed = analytics();
+    listed["user.behavior.browsing_history"] = json!("clear");
+    let policy = compile(1, source(vec![vendor("v", &listed), vendor("w", &listed)]));
+    let record = admit(
+        &policy,
+        &json!({"event": "Viewed", "properties": { "distinct_id": "ada",
+            "$current_url": "https://1.example.com/1/orgs/acme/keys/550e8400-e29b-41d4-a716-446655440000/edit?utm_source=a#/users/ada" }}),
+    );
+    let url = |vendor| text(&sent(&policy, vendor, &record), "$current_url").to_owned();
+    let (one, other) = (url("v"), url("w"));
+    let segments = |url: &str| url.split('/').map(str::to_owned).collect::<Vec<_>>();
+    let (ones, others) = (segments(&one), segments(&other));
+    assert_eq!(ones.len(), others.len());
+    for (at, name) in [(2, "1.example.com"), (4, "orgs"), (6, "keys")] {
+        assert_eq!(ones[at], name);
+        assert_eq!(others[at], name);
+    }
+    for at in [3, 5, 7] {
+        assert_eq!(ones[at].len(), 32, "{one}");
+        assert_ne!(ones[at], others[at]);
+    }
+    for leaked in ["acme", "550e8400", "ada"] {
+        assert!(!one.contains(leaked), "{one}");
+    }
+    assert!(one.contains("utm_source=a"), "{one}");
+}
+
+#[test]
 fn one_id_has_one_token_wherever_it_hides() {
     let policy = compile(1, source(vec![vendor("v", &analytics())]));
     let record = admit(

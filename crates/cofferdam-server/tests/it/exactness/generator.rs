@@ -107,12 +107,13 @@ impl Generator {
             format!("{:032x}", u128::from(self.dice.next())),
             self.dice.below(100),
         );
+        let run = format!("{:08x}-5eed-4000-8000-{roll:012x}", self.serial);
         let person = &self.people[position];
         let mut properties = json!({
             "token": self.token, "marker": marker, "$insert_id": insert_id, "time": now.0 - i64::try_from(roll).unwrap() * 1_000,
             "$device_id": person.device, "plan": if roll % 2 == 0 { "pro" } else { "free" }, "seat": "admin", "calls": roll,
             "org_id": format!("org_{:08}", person.label % 7 + 90_210), "$browser": "Chrome", "$browser_version": 125, "$os": "Linux",
-            "$current_url": format!("https://platform.example.com/keys?session={insert_id}#{roll}"), "$user_agent": AGENT,
+            "$current_url": format!("https://platform.example.com/orgs/org_{:08}/runs/{run}?session={insert_id}#/runs/{run}", person.label % 7 + 90_210), "$user_agent": AGENT,
             "$referrer": format!("https://search.example.net/?q={insert_id}"), "gclid": format!("g{insert_id}"),
             "email": format!("person{}@example.com", person.label), "session_id": format!("s{insert_id}"), "mp_lib": "web",
         });

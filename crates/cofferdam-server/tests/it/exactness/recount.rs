@@ -214,9 +214,10 @@ fn collect(value: &Value, name: &str, found: &mut BTreeSet<String>) {
             .iter()
             .for_each(|(name, value)| collect(value, name, found)),
         Value::Array(items) => items.iter().for_each(|item| collect(item, name, found)),
-        // The page's address is listed in clear by each contract; what it has in its query is not.
+        // The page's address is listed in clear by each contract; no id in it is.
         Value::String(text) if name == "$current_url" => {
-            found.extend(text.split_once('?').map(|(_, query)| query.to_owned()));
+            let parts = text.split(['/', '?', '#', '=']).map(str::to_owned);
+            found.extend(parts.filter(|part| part.len() >= 8 && part != "platform.example.com"));
         }
         Value::String(text) if text.chars().count() >= 8 => {
             found.insert(text.clone());
