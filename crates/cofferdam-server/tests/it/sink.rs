@@ -200,18 +200,17 @@ impl Inner {
             mood => mood,
         };
         let count = items.len();
-        {
-            let mut markers = self.markers.lock().unwrap();
-            for marker in items.iter().map(marker).filter(|marker| !marker.is_empty()) {
-                *markers.entry(marker.to_owned()).or_default() += 1;
-            }
-        }
+        let came: Vec<String> = items.iter().map(|item| marker(item).to_owned()).collect();
         self.kept.lock().unwrap().push(Kept {
             day: self.clock.now().day(),
             path: path.clone(),
             body,
             items,
         });
+        // Only now: whoever waits for a marker may turn the clock.
+        for marker in came.into_iter().filter(|marker| !marker.is_empty()) {
+            *self.markers.lock().unwrap().entry(marker).or_default() += 1;
+        }
         self.count.send_modify(|count| *count += 1);
         match mood {
             Mood::Reset => return Err(Error::other("reset")),
