@@ -229,7 +229,7 @@ def main():
             check_equal(0, "late, before", request, ours, answer(first, request))
         merged, changed, crossing = check_needed(engine, requests, before, after)
     print(
-        f"second engine: {number} questions over {rows} events equal (seed {SEED}; {merged} uniques that need merges, {changed} changed by "
+        f"figure: second engine: {number} questions over {rows} events equal (seed {SEED}; {merged} uniques that need merges, {changed} changed by "
         f"late data, {crossing} across clock changes), {time.monotonic() - started:.1f} s"
     )
 

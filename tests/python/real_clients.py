@@ -109,7 +109,7 @@ def main():
             wait_until(lambda: len(sent_markers(vendor)) >= len(markers), 30, f"{vendor.name} has not got all")
         check_sinks(narrow, mail, markers, by_browser)
     seconds = time.monotonic() - started
-    print(f"real clients: {len(markers)} marked events by 3 SDKs stored exactly once, 2 sinks without a violation, {seconds:.1f} s")
+    print(f"figure: real clients: {len(markers)} marked events by 3 SDKs stored exactly once, 2 sinks without a violation, {seconds:.1f} s")
 
 
 def check_browser(browser):

@@ -115,7 +115,8 @@ fn sigkill_under_load_loses_and_doubles_nothing() {
     let mut total = 0;
     let mut acked: BTreeMap<u64, u64> = BTreeMap::new();
     let mut from = 0;
-    for round in 0..count(15, 300) {
+    let rounds = count(15, 300);
+    for round in 0..rounds {
         if round % 30 == 29 {
             dir = tempfile::tempdir().unwrap();
             acked.clear();
@@ -175,4 +176,7 @@ fn sigkill_under_load_loses_and_doubles_nothing() {
         }
     }
     assert!(total > 100, "the children hardly ran: {total}");
+    println!(
+        "figure: journal kill: {rounds} x SIGKILL, {total} appends acknowledged, 0 lost, 0 doubled (seed {seed})"
+    );
 }

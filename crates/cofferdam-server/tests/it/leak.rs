@@ -313,11 +313,6 @@ async fn leak_no_canary_is_found_but_where_a_contract_lists_it() {
     );
     places.push(("log".to_owned(), log.lock().unwrap().clone()));
     let bytes: usize = places.iter().map(|(_, bytes)| bytes.len()).sum();
-    println!(
-        "{sent} items, {records} records, {} canaries, {} places, {bytes} bytes",
-        made.all.len(),
-        places.len()
-    );
     assert!(
         records as usize >= items * 9 / 10,
         "only {records} of {sent} items were admitted"
@@ -325,6 +320,11 @@ async fn leak_no_canary_is_found_but_where_a_contract_lists_it() {
     println!("gathered {:?}", begun.elapsed());
     judge(&made, &places);
     println!("judged {:?}", begun.elapsed());
+    println!(
+        "figure: leak: {sent} items, {records} records, {} canaries, {} places, {bytes} bytes: none outside a contract (seed {seed})",
+        made.all.len(),
+        places.len()
+    );
 }
 
 /// Searches every place and fails with every carrier that leaked.
