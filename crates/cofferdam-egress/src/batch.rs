@@ -12,6 +12,9 @@ use std::collections::HashMap;
 /// What the ledger needs to know of an item. Person and organization are never sent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ItemMeta {
+    /// The journal record that it came from.
+    #[serde(rename = "s")]
+    pub(crate) seq: u64,
     #[serde(rename = "p", default, skip_serializing_if = "Option::is_none")]
     pub(crate) person: Option<PersonNumber>,
     #[serde(rename = "o", default, skip_serializing_if = "Option::is_none")]
@@ -26,6 +29,8 @@ pub(crate) struct ItemMeta {
 /// An item, minimized, that is about to be placed.
 #[derive(Clone, Debug)]
 pub(crate) struct Ready {
+    /// The journal record that it came from.
+    pub(crate) seq: u64,
     pub(crate) item: VendorItem,
     pub(crate) lane: Lane,
     pub(crate) repeatable: bool,
@@ -92,6 +97,7 @@ pub(crate) fn assemble(
         });
         let is_event = lane == Lane::Events;
         out.metas.push(ItemMeta {
+            seq: item.seq,
             person: item.person,
             organization: item.organization,
             fields,

@@ -37,7 +37,7 @@ pub(crate) struct Part {
     #[serde(skip)]
     pub(crate) body: Bytes,
     /// Whether an attempt has begun (of a part that must not be repeated), or may have left and failed (of any other).
-    #[serde(skip)]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) marked: bool,
 }
 
@@ -65,6 +65,8 @@ pub(crate) struct Batch {
     pub(crate) number: u64,
     /// UTC day of the first attempt.
     pub(crate) day: Day,
+    /// Epoch of the tokens in it.
+    pub(crate) epoch: u32,
     pub(crate) metas: Vec<ItemMeta>,
     pub(crate) field_sets: Vec<Vec<FieldKey>>,
     /// Requests that have no outcome yet, in order.
@@ -72,7 +74,7 @@ pub(crate) struct Batch {
 }
 
 impl Batch {
-    pub(crate) fn new(number: u64, day: Day, assembled: Assembled) -> Self {
+    pub(crate) fn new(number: u64, day: Day, epoch: u32, assembled: Assembled) -> Self {
         let Assembled {
             metas,
             field_sets,
@@ -82,6 +84,7 @@ impl Batch {
         Self {
             number,
             day,
+            epoch,
             metas,
             field_sets,
             parts: plans.into_iter().map(Part::new).collect(),
@@ -107,6 +110,8 @@ pub(crate) enum Change {
     Moved,
     /// A batch is about to be sent.
     Queued(Batch),
+    /// What is open of the batch is this now: some of it may not go any more.
+    Rebuilt(Batch),
     /// The first open request of the batch is about to be attempted, or was where it may be repeated.
     Marked,
     /// The first open request is replaced by two.
@@ -157,7 +162,7 @@ impl Book {
                 // What was announced and is dropped now may have left.
                 line.totals.unknown += self.open_items();
             }
-            Change::Moved | Change::Marked | Change::Halved(_) => {}
+            Change::Moved | Change::Rebuilt(_) | Change::Marked | Change::Halved(_) => {}
         }
         line
     }
@@ -169,6 +174,9 @@ impl Book {
         match line.change {
             Change::Moved => {}
             Change::Queued(batch) => self.open = Some(batch),
+            Change::Rebuilt(batch) => {
+                self.open = Some(batch).filter(|batch| !batch.parts.is_empty());
+            }
             Change::Marked => {
                 if let Some(part) = self.part_mut() {
                     part.marked = true;
@@ -193,6 +201,13 @@ impl Book {
     pub(crate) fn part(&self) -> Option<(&Batch, &Part)> {
         let batch = self.open.as_ref()?;
         Some((batch, batch.parts.front()?))
+    }
+
+    /// The first journal record that may still be read again: for what is open, or for what comes next.
+    pub(crate) fn needs(&self) -> u64 {
+        let metas = self.open.iter().flat_map(|batch| &batch.metas);
+        let oldest = metas.map(|meta| meta.seq).min();
+        oldest.map_or(self.standing.cursor, |seq| seq.min(self.standing.cursor))
     }
 
     /// Items of the open batch that have no outcome yet.

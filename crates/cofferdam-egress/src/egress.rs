@@ -7,7 +7,7 @@ use crate::backoff::Backoff;
 use crate::feed::Feed;
 use crate::outbox::Outbox;
 use crate::worker::{Shared, Worker};
-use crate::{DeadLetter, EgressError, EgressOptions, VendorOptions, VendorStatus};
+use crate::{DeadLetter, EgressError, EgressOptions, SendState, VendorOptions, VendorStatus};
 use cofferdam_access::{Contain, Permit};
 use cofferdam_model::VendorId;
 use std::collections::BTreeMap;
@@ -22,6 +22,8 @@ pub struct Egress {
     running: Mutex<BTreeMap<VendorId, Running>>,
     /// Entry keys of outboxes on disk without a worker, as last read; also the right to open an outbox.
     parked: tokio::sync::Mutex<BTreeMap<VendorId, Vec<u32>>>,
+    /// Vendors whose worker could not be started, with the code of what failed.
+    failed: Mutex<BTreeMap<VendorId, &'static str>>,
 }
 
 #[derive(Debug)]
@@ -40,13 +42,14 @@ impl Egress {
             options,
             running: Mutex::default(),
             parked: tokio::sync::Mutex::default(),
+            failed: Mutex::default(),
         }
     }
 
     /// Starts, changes and stops workers, so that there is one for each of these vendors.
     ///
     /// # Errors
-    /// [`EgressError`] where an outbox cannot be opened; the other vendors run all the same.
+    /// [`EgressError`] where an outbox cannot be opened; the other vendors run all the same, and the status says which does not.
     pub async fn configure(&self, vendors: Vec<VendorOptions>) -> Result<(), EgressError> {
         let mut parked = self.parked.lock().await;
         let keep = |running: &Running| {
@@ -68,14 +71,17 @@ impl Egress {
         // Read again when somebody asks; what has a worker is asked of the worker.
         parked.clear();
         let mut result = Ok(());
+        let mut failed = BTreeMap::new();
         for vendor in vendors {
             if !self.lock().contains_key(&vendor.id)
-                && let Err(error) = self.start(vendor).await
+                && let Err(error) = self.start(vendor.clone()).await
             {
-                tracing::error!(%error, "a vendor's worker could not be started");
+                tracing::error!(vendor = %vendor.id, error = ?error, "a vendor's worker could not be started; nothing goes to it");
+                failed.insert(vendor.id, error.code());
                 result = Err(error);
             }
         }
+        *self.failed.lock().unwrap_or_else(PoisonError::into_inner) = failed;
         result
     }
 
@@ -100,8 +106,20 @@ impl Egress {
             backoff: Backoff::default(),
             announced: None,
             marked: None,
+            oldest: None,
+            queued: None,
+            checked: None,
         };
-        let task = tokio::spawn(worker.run());
+        let task = match idle_because(&self.options, &vendor) {
+            None => tokio::spawn(worker.run()),
+            Some((state, code)) => {
+                shared.live(|live| {
+                    live.state = state;
+                    live.last_error = code;
+                });
+                tokio::spawn(std::future::pending())
+            }
+        };
         self.lock().insert(
             vendor.id.clone(),
             Running {
@@ -150,6 +168,12 @@ impl Egress {
         for shared in self.all() {
             out.push(shared.status(end, now).await);
         }
+        let failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+        out.extend(
+            failed
+                .iter()
+                .map(|(vendor, code)| VendorStatus::failed(vendor, code)),
+        );
         out
     }
 
@@ -173,7 +197,8 @@ impl Egress {
     /// Next journal record that some vendor still needs: what comes before it may be released. `None` without vendors.
     #[must_use]
     pub fn cursor(&self) -> Option<u64> {
-        self.all().iter().map(|shared| shared.cursor()).min()
+        let limits = &self.options.limits;
+        self.all().iter().map(|shared| shared.needs(limits)).min()
     }
 
     /// Whether each of these vendors has a worker, so that [`Egress::cursor`] speaks for all of them.
@@ -280,6 +305,18 @@ impl Egress {
     fn lock(&self) -> MutexGuard<'_, BTreeMap<VendorId, Running>> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Why a vendor's outbox is open without anything being sent from it: containment must hold all the same.
+fn idle_because(
+    options: &EgressOptions,
+    vendor: &VendorOptions,
+) -> Option<(SendState, Option<&'static str>)> {
+    if options.is_offline {
+        return Some((SendState::Stopped, None));
+    }
+    let has_no_token = vendor.token.is_empty();
+    has_no_token.then_some((SendState::Faulty, Some("no_token")))
 }
 
 impl Running {

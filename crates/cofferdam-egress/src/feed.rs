@@ -13,7 +13,7 @@ use cofferdam_policy::{
     ConsentState, Exposure, HomeSubject, Policy, PolicyId, Record, SendContext, VendorItem,
     VendorSubject, VendorUpdate, record,
 };
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 /// Fields by path and reason.
@@ -66,17 +66,7 @@ impl Feed {
         epoch: u32,
         policy: &Policy,
     ) -> Result<Collected, EgressError> {
-        let purpose = policy
-            .vendor(&self.vendor.id)
-            .map_or("", |vendor| vendor.purpose.as_str());
-        let today = self.options.clock.now().day();
-        let mut terms = Terms {
-            policy,
-            purpose,
-            epoch,
-            today,
-            archived: HashMap::new(),
-        };
+        let mut terms = self.terms(epoch, policy);
         let mut out = Collected {
             cursor,
             ..Collected::default()
@@ -97,6 +87,110 @@ impl Feed {
             }
         }
         Ok(out)
+    }
+
+    /// Passes records that have waited too long, as far as one piece of the journal goes; the first one that has not, with its
+    /// time of arrival. What the journal has released meanwhile was too old as well. Blocking.
+    pub(crate) fn expire(
+        &self,
+        cursor: u64,
+    ) -> Result<(Collected, Option<TimestampMs>), EgressError> {
+        let mut out = Collected {
+            cursor,
+            ..Collected::default()
+        };
+        let held = self.options.journal.first_seq();
+        if cursor < held {
+            out.refuse(Refusal::BacklogExpired, held - cursor);
+            out.records += held - cursor;
+            out.cursor = held;
+        }
+        for entry in self.read(out.cursor)? {
+            let at = TimestampMs(entry.appended_ms.cast_signed());
+            if !self.is_expired(at) {
+                return Ok((out, Some(at)));
+            }
+            let from = out.cursor.max(entry.first_seq);
+            Self::pass(&entry, from, Refusal::BacklogExpired, &mut out);
+            let first = out.days.map_or(at.day(), |(first, _)| first);
+            out.days = Some((first, at.day()));
+        }
+        Ok((out, None))
+    }
+
+    /// Whether what arrived at that time has waited too long.
+    pub(crate) fn is_expired(&self, arrived: TimestampMs) -> bool {
+        let most = i64::try_from(self.options.limits.backlog_age_max.as_millis());
+        let age = self.options.clock.now().0.saturating_sub(arrived.0);
+        most.is_ok_and(|most| age > most)
+    }
+
+    /// What these records may be today; one that the journal no longer holds may be nothing. Blocking.
+    pub(crate) fn again(
+        &self,
+        seqs: &BTreeSet<u64>,
+        epoch: u32,
+        policy: &Policy,
+    ) -> Result<BTreeMap<u64, Result<Ready, Refusal>>, EgressError> {
+        let mut terms = self.terms(epoch, policy);
+        // Counted when the records were first looked at.
+        let mut uncounted = Collected::default();
+        let mut found: BTreeMap<u64, Result<Ready, Refusal>> = seqs
+            .iter()
+            .map(|seq| (*seq, Err(Refusal::BacklogExpired)))
+            .collect();
+        let (mut next, last) = (seqs.first().copied(), seqs.last().copied());
+        while let (Some(from), Some(last)) = (next, last)
+            && from <= last
+        {
+            let entries = self.read(from)?;
+            for entry in &entries {
+                for (seq, record) in self.wanted(entry, seqs) {
+                    let ready = match record {
+                        Ok(record) => self.record(seq, &record, &mut terms, &mut uncounted),
+                        Err(refusal) => Err(refusal),
+                    };
+                    found.insert(seq, ready);
+                }
+            }
+            next = entries.last().map(Entry::next_seq);
+        }
+        Ok(found)
+    }
+
+    /// The wanted records of an entry.
+    fn wanted(&self, entry: &Entry, seqs: &BTreeSet<u64>) -> Vec<(u64, Result<Record, Refusal>)> {
+        let wanted = || seqs.range(entry.first_seq..entry.next_seq()).copied();
+        if wanted().next().is_none() {
+            return Vec::new();
+        }
+        if self.is_expired(TimestampMs(entry.appended_ms.cast_signed())) {
+            let expired = |seq| (seq, Err(Refusal::BacklogExpired));
+            return wanted().map(expired).collect();
+        }
+        let plain = self.options.vault.decrypt_entry(entry.tag, &entry.payload);
+        let decoded = plain
+            .map_err(|_| Refusal::Forgotten)
+            .and_then(|plain| record::decode(&plain).map_err(|_| Refusal::Malformed));
+        match decoded {
+            Err(refusal) => wanted().map(|seq| (seq, Err(refusal))).collect(),
+            Ok(decoded) => (entry.first_seq..)
+                .zip(decoded.records)
+                .filter(|(seq, _)| seqs.contains(seq))
+                .map(|(seq, record)| (seq, Ok(record)))
+                .collect(),
+        }
+    }
+
+    fn terms<'a>(&self, epoch: u32, policy: &'a Policy) -> Terms<'a> {
+        let vendor = policy.vendor(&self.vendor.id);
+        Terms {
+            policy,
+            purpose: vendor.map_or("", |vendor| vendor.purpose.as_str()),
+            epoch,
+            today: self.options.clock.now().day(),
+            archived: HashMap::new(),
+        }
     }
 
     /// Counts records from `cursor` to `until` as refused without looking further at them. Blocking.
@@ -188,6 +282,9 @@ impl Feed {
         out: &mut Collected,
     ) -> Result<Ready, Refusal> {
         let at_intake = record.policy();
+        if self.options.vault.is_forgotten(record.person()) {
+            return Err(Refusal::Forgotten);
+        }
         let archived = terms
             .archived
             .entry(at_intake)
@@ -236,6 +333,7 @@ impl Feed {
     fn ready(&self, seq: u64, record: &Record, item: VendorItem) -> Ready {
         match item {
             VendorItem::Event(event) => Ready {
+                seq,
                 lane: Lane::Events,
                 repeatable: true,
                 person: Some(event.person),
@@ -246,6 +344,7 @@ impl Feed {
             VendorItem::Update(update) => {
                 let update = self.repeatable(seq, record, update);
                 Ready {
+                    seq,
                     lane: match update.subject {
                         VendorSubject::Person { .. } => Lane::People,
                         VendorSubject::Group { .. } => Lane::Groups,

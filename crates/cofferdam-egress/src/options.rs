@@ -54,6 +54,8 @@ pub struct EgressOptions {
     pub entropy: Arc<dyn Entropy>,
     /// The disk below the outboxes.
     pub files: Arc<dyn FileLayer>,
+    /// Nothing is ever sent: outboxes are open so that vendors can be contained, and that is all.
+    pub is_offline: bool,
     /// Limits.
     pub limits: EgressLimits,
     /// Fault injection for tests; `None` in production.
@@ -80,7 +82,7 @@ pub struct VendorOptions {
     pub endpoint: String,
     /// The region of the endpoint: tokens are made for it.
     pub region: Region,
-    /// The vendor's project token.
+    /// The vendor's project token; without one nothing is sent.
     pub token: String,
 }
 
@@ -114,6 +116,8 @@ pub struct EgressLimits {
     pub backlog_records_max: u64,
     /// Most bytes of journal that may wait for one vendor; older ones leave the backlog, counted.
     pub backlog_bytes_max: u64,
+    /// How long a record may wait for one vendor; older ones leave the backlog, counted.
+    pub backlog_age_max: Duration,
     /// Bytes of finished outbox lines that are kept for dead letters and for rebuilding the ledger.
     pub outbox_bytes_max: u64,
     /// Most dead letters listed.
@@ -132,6 +136,7 @@ impl Default for EgressLimits {
             unauthorized_wait: Duration::from_secs(300),
             backlog_records_max: 50_000_000,
             backlog_bytes_max: 20 * 1024 * 1024 * 1024,
+            backlog_age_max: Duration::from_secs(7 * 86_400),
             outbox_bytes_max: 256 * 1024 * 1024,
             dead_letters_max: 10_000,
         }

@@ -53,6 +53,8 @@ impl Outbox {
             vault: Arc::clone(&options.vault),
             book: Book {
                 standing: Standing {
+                    // What was released before had nothing for a vendor that was not there.
+                    cursor: options.journal.first_seq(),
                     next_number,
                     ..Standing::default()
                 },

@@ -64,17 +64,18 @@ pub struct DeadLetter {
 /// Durable counts since the outbox was made.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Totals {
-    /// Items that were queued to be announced to the ledger and sent.
+    /// Items that were queued to be announced to the ledger and sent, but those that were taken back before.
     pub announced: u64,
     /// Items that the vendor confirmed.
     pub delivered: u64,
     /// Items that the vendor refused for good, by reason.
     pub refused: BTreeMap<Reason, u64>,
-    /// Items whose outcome will never be known; a containment counts all that was queued here, also what never left.
+    /// Items whose outcome will never be known: also all that was queued at a containment, and what may not be sent again, though
+    /// it may never have left.
     pub unknown: u64,
-    /// Records that did not become items, or were not sent, by reason.
+    /// Records that did not become items, or were not sent, or not again, by reason.
     pub withheld: BTreeMap<Refusal, u64>,
-    /// Stretches that left the backlog by its quota: first day, last day, records.
+    /// Stretches that left the backlog by its quota or their age: first day, last day, records.
     pub lost: Vec<(Day, Day, u64)>,
 }
 
@@ -111,7 +112,7 @@ pub struct VendorStatus {
     pub vendor: VendorId,
     /// What its worker is doing.
     pub state: SendState,
-    /// Next journal record to look at; what comes before it may be released.
+    /// Next journal record to look at.
     pub cursor: u64,
     /// Records of the journal that wait, items of open batches included.
     pub backlog_records: u64,
@@ -137,4 +138,27 @@ pub struct VendorStatus {
     pub would_withhold: Vec<WithheldCount>,
     /// Dead letters listed.
     pub dead_letters: usize,
+}
+
+impl VendorStatus {
+    /// Of a vendor whose outbox cannot be opened: nothing is known but that nothing goes there.
+    pub(crate) fn failed(vendor: &VendorId, code: &'static str) -> Self {
+        Self {
+            vendor: vendor.clone(),
+            state: SendState::Faulty,
+            cursor: 0,
+            backlog_records: 0,
+            backlog_bytes: 0,
+            last_success: None,
+            last_error: Some(code),
+            last_status: None,
+            failures: 1,
+            next_attempt: None,
+            totals: Totals::default(),
+            delivered_per_second: 0.0,
+            withheld: Vec::new(),
+            would_withhold: Vec::new(),
+            dead_letters: 0,
+        }
+    }
 }

@@ -75,6 +75,13 @@ fn recompute(outbox: &Outbox, ledger: &Ledger, vendor: &VendorId) -> Result<Veri
                 emit(open.take(), ledger, vendor, &mut out)?;
                 open = Some((batch.clone(), vec![false; batch.metas.len()]));
             }
+            if let (Some((known, delivered)), Change::Rebuilt(batch)) = (&mut open, &line.change)
+                && known.metas != batch.metas
+            {
+                // Rebuilt before the ledger heard of it.
+                *delivered = vec![false; batch.metas.len()];
+                known.clone_from(batch);
+            }
             book.apply(line);
         }
     }

@@ -5,8 +5,10 @@
 
 mod attempt;
 mod live;
+mod recheck;
 mod shared;
 
+pub(crate) use recheck::SendTerms;
 pub(crate) use shared::Shared;
 
 use attempt::Announced;
@@ -45,6 +47,12 @@ pub(crate) struct Worker {
     pub(crate) announced: Option<Announced>,
     /// The batch whose first open request this worker itself has marked.
     pub(crate) marked: Option<(u64, usize)>,
+    /// When the oldest record in the backlog that was looked at arrived.
+    pub(crate) oldest: Option<cofferdam_model::TimestampMs>,
+    /// The batch that this worker itself has made.
+    pub(crate) queued: Option<u64>,
+    /// The open batch, and under which terms all of it was found to be permitted.
+    pub(crate) checked: Option<(u64, SendTerms)>,
 }
 
 impl Worker {
@@ -78,6 +86,9 @@ impl Worker {
         }
         if let Some(until) = self.over_quota() {
             return self.skip(until, Refusal::BacklogFull).await;
+        }
+        if let Some(next) = self.expire().await? {
+            return Ok(next);
         }
         let is_listed = self
             .policy
@@ -132,13 +143,30 @@ impl Worker {
         Ok(Next::Again)
     }
 
+    /// Moves the cursor past what has waited too long. Looks at the journal only when the oldest that it saw has.
+    async fn expire(&mut self) -> Result<Option<Next>, EgressError> {
+        let cursor = self.shared.cursor();
+        let is_young = self.oldest.is_some_and(|at| !self.feed.is_expired(at));
+        if is_young || cursor >= *self.durable.borrow() {
+            return Ok(None);
+        }
+        let feed = Arc::clone(&self.feed);
+        let (collected, oldest) = self.blocking(move || feed.expire(cursor)).await??;
+        self.oldest = oldest;
+        if collected.cursor == cursor {
+            return Ok(None);
+        }
+        self.shared
+            .moved(collected, Some(Refusal::BacklogExpired))
+            .await?;
+        Ok(Some(Next::Again))
+    }
+
     /// Up to where records must leave the backlog; `None` within the quota.
     fn over_quota(&self) -> Option<u64> {
-        let limits = &self.feed.options.limits;
         let end = *self.durable.borrow();
         let cursor = self.shared.cursor();
-        let by_bytes = limits.backlog_bytes_max / self.shared.record_bytes().max(1);
-        let most = limits.backlog_records_max.min(by_bytes);
+        let most = self.shared.quota(&self.feed.options.limits);
         (end.saturating_sub(cursor) > most).then(|| end - most)
     }
 
@@ -146,7 +174,8 @@ impl Worker {
     async fn fill(&mut self) -> Result<Next, EgressError> {
         let cursor = self.shared.cursor();
         let end = *self.durable.borrow_and_update();
-        let policy = Arc::clone(&self.policy.borrow_and_update());
+        let terms = self.terms();
+        let policy = Arc::clone(&terms.policy);
         if policy.vendor(&self.feed.vendor.id).is_none() {
             // The configuration does not parse, or lacks the vendor: hold, lose nothing.
             self.shared
@@ -189,7 +218,13 @@ impl Worker {
             return Ok(Next::Stop);
         }
         let day = self.feed.options.clock.now().day();
-        if self.shared.queue(collected, assembled, day).await? && !self.step(Step::Queued) {
+        let queued = self.shared.queue(collected, assembled, day, epoch).await?;
+        let Some(number) = queued else {
+            return Ok(Next::Again);
+        };
+        self.queued = Some(number);
+        self.checked = Some((number, terms));
+        if !self.step(Step::Queued) {
             return Ok(Next::Stop);
         }
         Ok(Next::Again)
@@ -266,18 +301,19 @@ impl Worker {
 }
 
 impl Shared {
-    /// Makes a batch durable, or only the cursor where nothing came of the stretch. Returns whether there is a batch now.
+    /// Makes a batch durable, or only the cursor where nothing came of the stretch. Returns the number of the batch, if any.
     pub(crate) async fn queue(
         &self,
         collected: Collected,
         assembled: crate::batch::Assembled,
         day: cofferdam_model::Day,
-    ) -> Result<bool, EgressError> {
+        epoch: u32,
+    ) -> Result<Option<u64>, EgressError> {
         self.observe(&collected);
         let mut outbox = self.outbox.lock().await;
         let (mut standing, mut totals) = (outbox.book.standing.clone(), outbox.book.totals.clone());
         if standing.contained || self.is_contained() || standing.cursor >= collected.cursor {
-            return Ok(false);
+            return Ok(None);
         }
         for (refusal, count) in &collected.refused {
             totals.withhold(*refusal, *count);
@@ -286,14 +322,14 @@ impl Shared {
             totals.withhold(*refusal, 1);
         }
         standing.cursor = collected.cursor;
-        let has_batch = !assembled.metas.is_empty();
-        let change = if has_batch {
-            Change::Queued(Batch::new(standing.next_number, day, assembled))
+        let number = (!assembled.metas.is_empty()).then_some(standing.next_number);
+        let change = if let Some(number) = number {
+            Change::Queued(Batch::new(number, day, epoch, assembled))
         } else {
             Change::Moved
         };
         outbox.write(standing, totals, change).await?;
         self.publish(&outbox);
-        Ok(has_batch)
+        Ok(number)
     }
 }

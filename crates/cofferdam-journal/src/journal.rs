@@ -212,6 +212,25 @@ impl Journal {
         self.inner.shared.durable.subscribe()
     }
 
+    /// The first seq that is still held, or would be: what comes before it was released.
+    pub fn first_seq(&self) -> u64 {
+        let segments = self.inner.shared.segments();
+        segments
+            .first()
+            .map_or(0, |segment| segment.header.first_seq)
+    }
+
+    /// A seq before which every record was appended before that time, milliseconds since 1970: where the last segment begins
+    /// that is at least as old.
+    pub fn begun_before(&self, ms: u64) -> u64 {
+        let segments = self.inner.shared.segments();
+        let old = segments
+            .iter()
+            .rev()
+            .find(|segment| segment.header.created_ms <= ms);
+        old.map_or(0, |segment| segment.header.first_seq)
+    }
+
     /// Deletes whole segments whose records all have a seq below `min_next_seq`, the lowest cursor of all consumers. Segments
     /// whose keys are not yet in the files of the dedupe window stay until the next call. Blocking.
     ///

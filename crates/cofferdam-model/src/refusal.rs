@@ -102,6 +102,8 @@ refusals! {
     Contained = "contained", "the vendor is contained";
     /// Left the backlog by its quota.
     BacklogFull = "backlog_full", "the vendor's backlog passed its quota";
+    /// Left the backlog by its age, or the journal no longer holds it.
+    BacklogExpired = "backlog_expired", "it waited for the vendor longer than the journal keeps a backlog";
     /// The vendor refused it for good.
     VendorRefused = "vendor_refused", "the vendor refused it";
     /// Sent once with an unknown outcome and not repeatable without counting twice.

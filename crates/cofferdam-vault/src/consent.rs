@@ -8,6 +8,7 @@ use crate::vault::Vault;
 use cofferdam_model::{PersonNumber, VendorId};
 use sqlx::Connection;
 use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
 
 /// What a choice is about.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -138,11 +139,7 @@ impl Vault {
         let failed = || VaultError::database("store a choice in");
         let mut connection = self.database.lock().await;
         let cluster = self.cluster(person);
-        let forgotten = {
-            let people = self.people.read().unwrap_or_else(PoisonError::into_inner);
-            people.is_forgotten(person.0)
-        };
-        if forgotten {
+        if self.is_forgotten(person) {
             return Err(VaultError::NoSuchPerson);
         }
         if choice == Choice::Objected {
@@ -187,6 +184,24 @@ impl Vault {
             let said = choices.entry(person.0).or_default();
             said.push((scope.clone(), choice == Choice::Objected));
         }
+        drop(choices);
+        self.withdrawals.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Grows whenever a choice changes or somebody is forgotten: what was permitted before must be asked for again. It begins at
+    /// 0 with the process.
+    #[must_use]
+    pub fn withdrawals(&self) -> u64 {
+        self.withdrawals.load(Ordering::SeqCst)
+    }
+
+    /// Whether the number was forgotten.
+    #[must_use]
+    pub fn is_forgotten(&self, person: PersonNumber) -> bool {
+        self.people
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .is_forgotten(person.0)
     }
 
     pub(crate) fn cluster(&self, person: PersonNumber) -> Vec<u32> {

@@ -13,6 +13,7 @@ use cofferdam_model::{IdKey, IdKind, PersonNumber, ProjectName};
 use sqlx::{Connection, SqliteConnection};
 use std::collections::BTreeSet;
 use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
 
 /// Whom to forget.
 #[derive(Clone, Copy, Debug)]
@@ -190,6 +191,8 @@ impl Vault {
                 });
             }
         }
+        drop(people);
+        self.withdrawals.fetch_add(1, Ordering::SeqCst);
         Ok(doomed)
     }
 

@@ -54,6 +54,8 @@ pub struct Vault {
     pub(crate) entries: Entries,
     pub(crate) choices: RwLock<HashMap<u32, Vec<(Scope, bool)>>>,
     pub(crate) cursor: AtomicU64,
+    /// How often somebody took something back; see [`Vault::withdrawals`].
+    pub(crate) withdrawals: AtomicU64,
     map: Mutex<Arc<MergeMap>>,
     #[cfg(test)]
     pub(crate) at_step: Mutex<Option<tests_hook::AtStep>>,
@@ -101,6 +103,7 @@ impl Vault {
             entries,
             choices: RwLock::default(),
             cursor: AtomicU64::new(0),
+            withdrawals: AtomicU64::new(0),
             map: Mutex::default(),
             path,
             #[cfg(test)]

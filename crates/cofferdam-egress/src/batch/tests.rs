@@ -52,6 +52,7 @@ fn ready(lane: Lane, subject: u32, repeatable: bool, number: usize) -> Ready {
         }),
     };
     Ready {
+        seq: number as u64,
         item,
         lane,
         repeatable: repeatable || lane == Lane::Events,

@@ -52,7 +52,7 @@ pub(super) fn decode(bytes: &[u8]) -> Option<Line> {
 
 fn parts(change: &Change) -> Box<dyn Iterator<Item = &Part> + '_> {
     match change {
-        Change::Queued(batch) => Box::new(batch.parts.iter()),
+        Change::Queued(batch) | Change::Rebuilt(batch) => Box::new(batch.parts.iter()),
         Change::Halved(parts) => Box::new(parts.iter()),
         _ => Box::new(std::iter::empty()),
     }
@@ -60,7 +60,7 @@ fn parts(change: &Change) -> Box<dyn Iterator<Item = &Part> + '_> {
 
 fn parts_mut(change: &mut Change) -> Box<dyn Iterator<Item = &mut Part> + '_> {
     match change {
-        Change::Queued(batch) => Box::new(batch.parts.iter_mut()),
+        Change::Queued(batch) | Change::Rebuilt(batch) => Box::new(batch.parts.iter_mut()),
         Change::Halved(parts) => Box::new(parts.iter_mut()),
         _ => Box::new(std::iter::empty()),
     }

@@ -10,6 +10,7 @@ use crate::{EgressError, SendState, Step};
 use cofferdam_ledger::{BatchId, Items, LedgerError, Outcome, PossibleItem};
 use cofferdam_model::Day;
 use cofferdam_outbound::{OutboundRequest, Verb};
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,11 +34,17 @@ struct Attempt {
 impl Worker {
     /// Attempts the first open request.
     pub(crate) async fn attempt(&mut self) -> Result<Next, EgressError> {
+        if self.is_unheard_of().await && self.rebuilt(None).await? {
+            return Ok(Next::Again);
+        }
         let Some(batch_id) = self.announce().await? else {
             return Ok(Next::Again);
         };
         if !self.step(Step::Announced) {
             return Ok(Next::Stop);
+        }
+        if self.rebuilt(Some(batch_id)).await? {
+            return Ok(Next::Again);
         }
         let Some(attempt) = self.take().await else {
             return Ok(Next::Again);
@@ -108,6 +115,11 @@ impl Worker {
             .await??;
         self.announced = Some(Announced { number, id, day });
         Ok(Some(id))
+    }
+
+    /// Number of the batch that this worker has announced last.
+    pub(super) fn announced_as(&self) -> Option<u64> {
+        self.announced.map(|announced| announced.number)
     }
 
     /// The first open request, with the generation of the way out that belongs to it.
@@ -183,6 +195,8 @@ impl Worker {
 
     /// The request stays open: halved, or tried again after a wait.
     async fn again(&mut self, attempt: &Attempt, verdict: &Verdict) -> Result<Next, EgressError> {
+        // Time will pass, and with it what is permitted: also what no counter tells of, such as two people becoming one.
+        self.checked = None;
         let (failure, state) = match verdict {
             Verdict::Halve(_) => {
                 self.marked = None;
@@ -264,7 +278,7 @@ impl Worker {
     }
 }
 
-/// The items of the batch by position.
+/// The items of the batch by position; of those that have ended, or go no further, nothing but the place.
 fn possible_items(
     ledger: &cofferdam_ledger::Ledger,
     batch: &Batch,
@@ -274,7 +288,21 @@ fn possible_items(
         .iter()
         .map(|fields| ledger.field_set(fields))
         .collect::<Result<Vec<_>, _>>()?;
-    let item = |meta: &crate::batch::ItemMeta| {
+    let nothing = ledger.field_set(&[])?;
+    let open: HashSet<u32> = batch
+        .parts
+        .iter()
+        .flat_map(|part| part.items.iter().copied())
+        .collect();
+    let item = |(at, meta): (u32, &crate::batch::ItemMeta)| {
+        if !open.contains(&at) {
+            return Ok(PossibleItem {
+                person: None,
+                organization: None,
+                fields: nothing,
+                is_event: false,
+            });
+        }
         let fields = sets
             .get(meta.fields as usize)
             .copied()
@@ -286,7 +314,7 @@ fn possible_items(
             is_event: meta.is_event,
         })
     };
-    batch.metas.iter().map(item).collect()
+    (0..).zip(&batch.metas).map(item).collect()
 }
 
 fn outcome_of(part: &Part, ending: &Ending) -> Outcome {

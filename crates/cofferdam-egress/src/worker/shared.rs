@@ -6,7 +6,7 @@ use super::live::{Live, ranked};
 use crate::book::{Change, Standing};
 use crate::feed::Collected;
 use crate::outbox::Outbox;
-use crate::{EgressError, VendorStatus};
+use crate::{EgressError, EgressLimits, VendorStatus};
 use cofferdam_model::{Refusal, TimestampMs, VendorId};
 use cofferdam_outbound::{Outbound, Purpose};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -27,6 +27,8 @@ pub(crate) struct Shared {
     live: Mutex<Live>,
     contained: AtomicBool,
     cursor: AtomicU64,
+    /// The first journal record that may be read again.
+    needs: AtomicU64,
     /// Items of the open batch.
     open_items: AtomicU64,
     wake: Notify,
@@ -46,6 +48,7 @@ impl Shared {
             live: Mutex::default(),
             contained: AtomicBool::new(contained),
             cursor: AtomicU64::new(0),
+            needs: AtomicU64::new(0),
             open_items: AtomicU64::new(0),
             wake: Notify::new(),
             outbox: tokio::sync::Mutex::new(outbox),
@@ -64,7 +67,24 @@ impl Shared {
         self.cursor.load(Ordering::SeqCst)
     }
 
-    pub(crate) fn record_bytes(&self) -> u64 {
+    /// What comes before it may be released by the journal. An open batch holds its records, unless it is older than a whole
+    /// backlog: then it leaves as the oldest of it.
+    pub(crate) fn needs(&self, limits: &EgressLimits) -> u64 {
+        let (needs, cursor) = (self.needs.load(Ordering::SeqCst), self.cursor());
+        if cursor.saturating_sub(needs) > self.quota(limits) {
+            cursor
+        } else {
+            needs
+        }
+    }
+
+    /// Most records that may wait.
+    pub(crate) fn quota(&self, limits: &EgressLimits) -> u64 {
+        let by_bytes = limits.backlog_bytes_max / self.record_bytes().max(1);
+        limits.backlog_records_max.min(by_bytes)
+    }
+
+    fn record_bytes(&self) -> u64 {
         self.live(|live| live.record_bytes).unwrap_or(RECORD_BYTES)
     }
 
@@ -85,6 +105,7 @@ impl Shared {
     pub(crate) fn publish(&self, outbox: &Outbox) {
         self.cursor
             .store(outbox.book.standing.cursor, Ordering::SeqCst);
+        self.needs.store(outbox.book.needs(), Ordering::SeqCst);
         self.open_items
             .store(outbox.book.open_items(), Ordering::SeqCst);
     }
@@ -144,7 +165,11 @@ impl Shared {
         for (refusal, count) in &collected.refused {
             totals.withhold(*refusal, *count);
         }
-        if let (Some(Refusal::BacklogFull), Some((first, last))) = (refusal, collected.days) {
+        let is_lost = matches!(
+            refusal,
+            Some(Refusal::BacklogFull | Refusal::BacklogExpired)
+        );
+        if let (true, Some((first, last))) = (is_lost, collected.days) {
             match totals.lost.last_mut() {
                 Some((_, until, count)) if first.0 <= until.0 + 1 => {
                     *until = (*until).max(last);

@@ -122,3 +122,44 @@ async fn finished_outbox_lines_are_released_beyond_the_quota() {
             .is_complete
     );
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_waits_too_long_leaves_counted_and_an_open_batch_with_it() {
+    const DAY: Duration = Duration::from_secs(86_400);
+    let vendor = Vendor::start(None).await;
+    vendor.behave(Behaviour::Answer(503, "", ""));
+    let limits = EgressLimits {
+        linger: Duration::ZERO,
+        backlog_age_max: 7 * DAY,
+        ..EgressLimits::default()
+    };
+    let bench = Bench::new(
+        &[("a", &vendor)],
+        Setup {
+            limits,
+            ..Setup::default()
+        },
+    )
+    .await;
+    bench.events(0..10, 3).await;
+    vendor.requests(1).await;
+    bench.events(10..30, 3).await;
+    bench.clock.advance(5 * DAY);
+    bench.events(30..35, 3).await;
+    bench.clock.advance(3 * DAY);
+    let status = bench
+        .until("a", "the end of what is old", |status| {
+            status.totals.withheld.get(&Refusal::BacklogExpired) == Some(&30)
+        })
+        .await;
+    let lost = status.totals.lost.iter().map(|(.., count)| *count);
+    assert_eq!((lost.sum::<u64>(), status.totals.unknown), (20, 10));
+    vendor.behave(Behaviour::Ok);
+    bench.drained("a").await;
+    assert_eq!(vendor.taken(), [30, 31, 32, 33, 34]);
+    assert_eq!(
+        bench.radius("a").await.events,
+        15,
+        "the ten that may have left are not forgotten"
+    );
+}

@@ -67,11 +67,11 @@ pub(crate) fn id(name: &str) -> VendorId {
     VendorId::from(name)
 }
 
-fn project() -> ProjectName {
+pub(crate) fn project() -> ProjectName {
     ProjectName::from("console")
 }
 
-fn source(vendors: &[VendorId]) -> PolicySource {
+pub(crate) fn source(vendors: &[VendorId]) -> PolicySource {
     let receives: BTreeMap<Category, Form> = [
         ("user.unique_id", Form::Token),
         ("user.behavior", Form::Clear),
@@ -126,6 +126,7 @@ pub(crate) struct Setup {
     pub(crate) hook: Option<Hook>,
     pub(crate) profiles: Arc<dyn ProfileValues>,
     pub(crate) total_timeout: Duration,
+    pub(crate) is_offline: bool,
 }
 
 impl Default for Setup {
@@ -139,6 +140,7 @@ impl Default for Setup {
             hook: None,
             profiles: Arc::new(NoProfileValues),
             total_timeout: Duration::from_secs(5),
+            is_offline: false,
         }
     }
 }
@@ -225,6 +227,7 @@ impl Bench {
             timer: Arc::new(Played(Arc::clone(&clock))),
             entropy: as_entropy,
             files: Arc::new(StdFiles),
+            is_offline: setup.is_offline,
             limits: setup.limits,
             hook: setup.hook,
         }));

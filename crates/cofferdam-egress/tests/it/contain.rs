@@ -215,3 +215,93 @@ async fn a_policy_that_does_not_parse_stops_what_waits_in_the_outbox_too() {
     bench.drained("a").await;
     assert_eq!(vendor.taken().len(), 10, "nothing was lost");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_vendors_damaged_outbox_or_missing_token_stops_nobody_else() {
+    let (bad, mute, good) = (
+        Vendor::start(None).await,
+        Vendor::start(None).await,
+        Vendor::start(None).await,
+    );
+    let vendors = [("bad", &bad), ("good", &good), ("mute", &mute)];
+    let bench = Bench::new(&vendors, Setup::default()).await;
+    bench.events(0..10, 3).await;
+    for vendor in ["bad", "good", "mute"] {
+        bench.drained(vendor).await;
+    }
+    bench.egress.shutdown().await;
+    damage(&bench.dir.path().join("egress/bad"));
+    let options = |(name, vendor): (&str, &Vendor)| cofferdam_egress::VendorOptions {
+        id: id(name),
+        dialect: cofferdam_egress::Dialect::Mixpanel,
+        endpoint: vendor.url.clone(),
+        region: cofferdam_model::Region::from("EU"),
+        token: if name == "mute" { "" } else { "token" }.to_owned(),
+    };
+    let before = (bad.bytes(), mute.bytes());
+    let configured = bench.egress.configure(vendors.map(options).into()).await;
+    assert_eq!(configured.unwrap_err().code(), "outbox_damaged");
+    bench.events(10..20, 3).await;
+    assert_eq!(bench.drained("good").await.totals.delivered, 20);
+    let status = bench.status("bad").await;
+    assert_eq!(
+        (status.state, status.last_error),
+        (SendState::Faulty, Some("outbox_damaged"))
+    );
+    let status = bench.status("mute").await;
+    assert_eq!(
+        (status.state, status.last_error, status.backlog_records),
+        (SendState::Faulty, Some("no_token"), 10)
+    );
+    assert_eq!((bad.bytes(), mute.bytes()), before);
+    // Also one that sends nothing can be contained, for the time when it could again.
+    let permit = bench.permit().await;
+    bench.egress.contain(&permit, &id("mute")).await.unwrap();
+    let bench = bench.restart(&[("mute", &mute)], Setup::default()).await;
+    assert_eq!(bench.status("mute").await.state, SendState::Contained);
+}
+
+/// Turns the payload of an outbox's last line into another one that its checksums agree with: what a fault above the disk does.
+fn damage(dir: &std::path::Path) {
+    let options = cofferdam_journal::JournalOptions {
+        window_ms: 0,
+        ..cofferdam_journal::JournalOptions::new(Arc::new(|| 0))
+    };
+    let files = Arc::new(cofferdam_journal::StdFiles);
+    let (journal, _) = cofferdam_journal::Journal::open(dir.to_owned(), options, files).unwrap();
+    let tag = journal.tags()[0];
+    let append = cofferdam_journal::Append {
+        keys: vec![cofferdam_journal::NO_KEY],
+        tag,
+        payload: vec![7; 100].into(),
+    };
+    let appended = tokio::task::block_in_place(|| {
+        tokio::runtime::Handle::current().block_on(journal.append(append))
+    });
+    appended.unwrap();
+    journal.close();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_offline_process_contains_and_sends_nothing() {
+    let vendor = Vendor::start(None).await;
+    let bench = Bench::new(&[], Setup::default()).await;
+    bench.events(0..10, 3).await;
+    let offline = Setup {
+        is_offline: true,
+        ..Setup::default()
+    };
+    let bench = bench.restart(&[("a", &vendor)], offline).await;
+    let status = bench.status("a").await;
+    assert_eq!(
+        (status.state, status.backlog_records),
+        (SendState::Stopped, 10)
+    );
+    assert_eq!(settled_bytes(&vendor).await, 0);
+    let permit = bench.permit().await;
+    bench.egress.contain(&permit, &id("a")).await.unwrap();
+    let bench = bench.restart(&[("a", &vendor)], Setup::default()).await;
+    let status = bench.drained("a").await;
+    assert_eq!(status.state, SendState::Contained);
+    assert_eq!(vendor.bytes(), 0);
+}

@@ -17,3 +17,4 @@ mod delivery;
 mod faults;
 mod kill;
 mod vendor;
+mod withdrawal;
