@@ -24,6 +24,9 @@ pub(crate) struct Standing {
     pub(crate) skip_until: u64,
     /// Number of the next batch.
     pub(crate) next_number: u64,
+    /// Number of the last batch of which something may have left.
+    #[serde(default)]
+    pub(crate) attempted: u64,
 }
 
 /// One request of a batch, byte for byte as it goes out.
@@ -151,6 +154,13 @@ impl Book {
             totals,
             change,
         };
+        let has_left = !matches!(
+            line.change,
+            Change::Moved | Change::Queued(_) | Change::Rebuilt(_) | Change::Resumed
+        );
+        if let (true, Some(batch)) = (has_left, &self.open) {
+            line.standing.attempted = batch.number;
+        }
         match &line.change {
             Change::Queued(batch) => {
                 line.totals.announced += batch.metas.len() as u64;

@@ -33,19 +33,25 @@ impl DeletionQueue {
     /// # Errors
     /// [`EgressError::Deletions`].
     pub async fn pending(&self, vendor: &VendorId) -> Result<Vec<DeletionRequest>, EgressError> {
-        let all = self
-            .vault
-            .deletion_requests()
-            .await
-            .map_err(EgressError::Deletions)?;
-        Ok(all
+        Ok(self
+            .all_pending()
+            .await?
             .into_iter()
             .filter(|request| request.vendor == *vendor)
             .collect())
     }
 
-    /// Records how far a request got. When it is done, what was sent until the day before the request counts as deleted: on
-    /// that day itself something may have followed it.
+    /// All requests that are not done, oldest first.
+    ///
+    /// # Errors
+    /// [`EgressError::Deletions`].
+    pub async fn all_pending(&self) -> Result<Vec<DeletionRequest>, EgressError> {
+        let all = self.vault.deletion_requests().await;
+        all.map_err(EgressError::Deletions)
+    }
+
+    /// Records how far a request got. When the last one for a number is done, with the tokens of all epochs and regions, what
+    /// was sent until the day before the request counts as deleted: on that day itself something may have followed it.
     ///
     /// # Errors
     /// [`EgressError`]; the request's state is unchanged where the ledger fails.
@@ -54,7 +60,12 @@ impl DeletionQueue {
         request: &DeletionRequest,
         state: DeletionState,
     ) -> Result<(), EgressError> {
-        if state == DeletionState::Done {
+        let is_last = !self
+            .pending(&request.vendor)
+            .await?
+            .iter()
+            .any(|other| other.number == request.number && other.id != request.id);
+        if state == DeletionState::Done && is_last {
             let asked = cofferdam_model::TimestampMs(request.asked_at).day();
             let as_of = Day(asked.0.min(self.clock.now().day().0) - 1);
             let (ledger, vendor, number) = (

@@ -9,7 +9,8 @@ use crate::outbox::Outbox;
 use crate::worker::{Shared, Worker};
 use crate::{DeadLetter, EgressError, EgressOptions, SendState, VendorOptions, VendorStatus};
 use cofferdam_access::{Contain, Permit};
-use cofferdam_model::VendorId;
+use cofferdam_ledger::Gap;
+use cofferdam_model::{Day, VendorId};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
@@ -87,7 +88,12 @@ impl Egress {
 
     async fn start(&self, vendor: VendorOptions) -> Result<(), EgressError> {
         let (id, options) = (vendor.id.clone(), self.options.clone());
-        let opened = tokio::task::spawn_blocking(move || Outbox::open(&id, &options)).await;
+        let opened = tokio::task::spawn_blocking(move || {
+            let mut outbox = Outbox::open(&id, &options)?;
+            compare(&id, &options, &mut outbox)?;
+            Ok::<_, EgressError>(outbox)
+        })
+        .await;
         let outbox = opened.map_err(|_| EgressError::Gone(vendor.id.clone()))??;
         if outbox.was_cut {
             tracing::warn!(vendor = %vendor.id, "the outbox ended in an unfinished line, which was never attempted");
@@ -305,6 +311,36 @@ impl Egress {
     fn lock(&self) -> MutexGuard<'_, BTreeMap<VendorId, Running>> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Whether outbox and ledger know of the same batches. Where the ledger knows less, exposures are lost, and the days since are a
+/// gap; where the outbox does, its numbers go on after the ledger's. Blocking.
+fn compare(
+    vendor: &VendorId,
+    options: &EgressOptions,
+    outbox: &mut Outbox,
+) -> Result<(), EgressError> {
+    let ledger = &options.ledger;
+    let announced = ledger.announced(vendor)?;
+    let standing = &mut outbox.book.standing;
+    if let Some(announced) = announced {
+        standing.next_number = standing.next_number.max(announced + 1);
+    }
+    let attempted = standing.attempted;
+    if attempted <= announced.unwrap_or(0) {
+        return Ok(());
+    }
+    let today = options.clock.now().day();
+    let gap = Gap {
+        since: ledger.known_until().unwrap_or(Day(0)).min(today),
+        until: today,
+        reason: "the ledger has lost what was sent".to_owned(),
+    };
+    tracing::error!(%vendor, gap.since = %gap.since, "the ledger does not know of batches that the outbox knows as attempted; the days since are a gap");
+    ledger.gap(Some(vendor), &gap)?;
+    // From here on it knows that number, so that the gap is found once.
+    ledger.possible_once(vendor, attempted, today, &[])?;
+    Ok(())
 }
 
 /// Why a vendor's outbox is open without anything being sent from it: containment must hold all the same.

@@ -10,7 +10,7 @@ use crate::files::Files;
 use crate::log::Log;
 use crate::state::{State, seen_stream, vendor_stream};
 use crate::{
-    BatchId, FieldKey, FieldSetId, Gap, Items, LedgerError, Outcome, PossibleItem, SeenItem,
+    BatchId, FieldKey, FieldSetId, Gap, Items, LedgerError, Outcome, PossibleItem, SeenItem, known,
     recover,
 };
 use cofferdam_model::{Day, PersonNumber, ProjectName, VendorId};
@@ -44,6 +44,8 @@ impl LedgerOptions {
 pub struct Ledger {
     pub(crate) options: LedgerOptions,
     pub(crate) faults: Faults,
+    /// The last day of which anything was recorded when it was opened.
+    pub(crate) known_until: Option<Day>,
     /// One checkpoint at a time. Taken before `synced`.
     pub(crate) checkpointing: Mutex<()>,
     /// How far which log is on the disk; held while syncing, so that waiters are served by one sync. Taken before `core`.
@@ -84,9 +86,11 @@ impl Ledger {
     pub(crate) fn open_with(options: LedgerOptions, faults: Faults) -> Result<Self, LedgerError> {
         let core = recover::open(&options.dir, &faults)?;
         let synced = (core.log.number, core.log.synced);
+        let known_until = known::last_day(&core, &options.dir)?;
         Ok(Self {
             options,
             faults,
+            known_until,
             checkpointing: Mutex::new(()),
             synced: Mutex::new(synced),
             core: Mutex::new(core),

@@ -12,6 +12,7 @@ mod entry;
 mod error;
 mod faults;
 mod files;
+mod known;
 mod ledger;
 mod log;
 mod month;

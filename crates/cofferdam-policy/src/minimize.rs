@@ -18,6 +18,7 @@ use cofferdam_model::{Refusal, SealError, Sealer};
 use std::borrow::Cow;
 
 pub(crate) use home::home;
+pub use token::spellings;
 pub(crate) use vendor::{Sender, vendor};
 
 /// A field's fate with one recipient, for `explain`.

@@ -63,7 +63,7 @@ pub enum Verb {
     Explain(verbs::ExplainArguments),
     /// Who is exposed at a vendor: people, fields, categories, first and last day.
     Radius(verbs::RadiusArguments),
-    /// List, show, contain and resume vendors.
+    /// List, show, contain and resume vendors; declare what is not known of them.
     #[command(subcommand)]
     Vendor(verbs::VendorVerb),
     /// List fields and say what they are.
@@ -71,6 +71,9 @@ pub enum Verb {
     Fields(verbs::FieldsVerb),
     /// Forget a person: destroy the keys, ask the vendors to delete, refuse late copies.
     Erase(verbs::EraseArguments),
+    /// What vendors are asked to delete, and what they have confirmed.
+    #[command(subcommand)]
+    Deletions(verbs::DeletionsVerb),
     /// Write a consistent read-only copy of the event store for other engines.
     Snapshot(verbs::SnapshotArguments),
     /// Rotate and back up the master key.

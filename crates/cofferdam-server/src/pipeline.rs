@@ -14,7 +14,7 @@ use bytes::Bytes;
 use cofferdam_journal::{Append, Journal, JournalError};
 use cofferdam_model::{Clock, Entropy, Limits, Place, Refusal, TimestampMs};
 use cofferdam_policy::{Signals, record};
-use cofferdam_vault::Vault;
+use cofferdam_vault::{Vault, VaultError};
 use cofferdam_wire::{Batch, Rejected};
 use std::net::IpAddr;
 use std::sync::{Arc, RwLock};
@@ -121,6 +121,8 @@ impl Pipeline {
             if appended.duplicates.len() < admission.records.len() {
                 self.vault.confirm(&admission.definitions);
             }
+            let is_written = appended.duplicates.len() < admission.records.len();
+            self.record_opt_ins(&admission, is_written).await?;
             self.count_accepted(received, &admission, appended.duplicates.len());
         }
         self.count_refused(&admission);
@@ -128,6 +130,24 @@ impl Pipeline {
             accepted: admission.items_kept,
             rejected: admission.rejected,
         })
+    }
+
+    /// A yes is durable before its event is acknowledged; an objection on record outweighs it.
+    async fn record_opt_ins(
+        &self,
+        admission: &Admission,
+        is_written: bool,
+    ) -> Result<(), Unavailable> {
+        for person in admission.durably_opted_in(is_written) {
+            match self.vault.opt_in(person).await {
+                Ok(()) | Err(VaultError::NoSuchPerson) => {}
+                Err(error) => {
+                    tracing::warn!(%error, "an opt-in could not be recorded");
+                    return Err(Unavailable { retry_after_s: 1 });
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Project, limits, identity, consent and policy for every item; all in memory, nothing durable yet.

@@ -2,8 +2,10 @@
 
 pub mod api;
 mod audit;
+mod deletions;
 mod explain;
 mod fields;
+mod gaps;
 pub mod health;
 pub mod intake;
 mod keys;

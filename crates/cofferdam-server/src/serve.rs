@@ -156,7 +156,11 @@ pub async fn reach(config: Config) -> anyhow::Result<AdminApi> {
         );
         return Ok(AdminApi::Socket(socket));
     }
-    let system = System::open(config, Seams::default()).await?;
+    let seams = Seams {
+        sends: false,
+        ..Seams::default()
+    };
+    let system = System::open(config, seams).await?;
     Ok(AdminApi::Local {
         router: http::control(&system),
         system,

@@ -4,8 +4,12 @@
 //! then the vendors' workers, so that nothing acknowledged waits for a restart to be seen.
 //! Invariant: a missing master key with data, a newer format or a held lock is refused before anything is written.
 
+mod coverage;
+mod erasures;
+mod house;
 mod open;
 mod reload;
+mod vendors;
 
 use crate::config::Config;
 use crate::counters::Counters;
@@ -19,7 +23,7 @@ use cofferdam_access::Access;
 use cofferdam_egress::Egress;
 use cofferdam_journal::Journal;
 use cofferdam_ledger::Ledger;
-use cofferdam_model::{Clock, Day, Entropy, TimestampMs, VendorId};
+use cofferdam_model::{Clock, Entropy, TimestampMs};
 use cofferdam_outbound::Outbound;
 use cofferdam_store::Store;
 use cofferdam_vault::Vault;
@@ -30,6 +34,7 @@ use tokio::sync::{Mutex, watch};
 use tokio::task::JoinHandle;
 
 pub use open::Seams;
+pub use vendors::PastVendor;
 
 /// The open system. Cheap to share.
 #[derive(Debug)]
@@ -72,6 +77,8 @@ pub struct System {
     pub config_lock: Mutex<()>,
     /// Whether this is the demo.
     pub is_demo: bool,
+    /// Whether vendors get anything from this process.
+    sends: bool,
     /// Held while the folder is put in force or house is kept: no vendor comes or goes while cursors and keys are counted.
     workers: Mutex<Workers>,
     intake_address: RwLock<Option<SocketAddr>>,
@@ -114,18 +121,6 @@ impl System {
             .intake_address
             .write()
             .unwrap_or_else(PoisonError::into_inner) = Some(address);
-    }
-
-    /// The first UTC day on which a vendor was declared here; what was sent before is not known.
-    ///
-    /// # Errors
-    /// Where `control.db` cannot be read.
-    pub async fn vendor_since(&self, vendor: &VendorId) -> Result<Day, sqlx::Error> {
-        let day: Option<i32> = sqlx::query_scalar("SELECT day FROM vendors WHERE vendor = ?")
-            .bind(vendor.as_str())
-            .fetch_optional(self.counters.pool())
-            .await?;
-        Ok(Day(day.unwrap_or_else(|| self.clock.now().day().0)))
     }
 
     /// A path inside the data directory.

@@ -169,6 +169,22 @@ impl Vault {
         Ok(())
     }
 
+    /// Records that the person's SDK said yes, to everything; whatever the person said about everything before stays.
+    ///
+    /// # Errors
+    /// [`VaultError`].
+    pub async fn opt_in(&self, person: PersonNumber) -> Result<(), VaultError> {
+        let has_said = self
+            .consent(person)
+            .choices
+            .iter()
+            .any(|(scope, _)| *scope == Scope::All);
+        if has_said {
+            return Ok(());
+        }
+        self.set_choice(person, Scope::All, Choice::OptedIn).await
+    }
+
     /// Memory's side of [`Vault::set_choice`].
     fn hold(&self, person: PersonNumber, cluster: &[u32], scope: &Scope, choice: Choice) {
         let mut choices = self.choices.write().unwrap_or_else(PoisonError::into_inner);

@@ -16,5 +16,6 @@ mod contain;
 mod delivery;
 mod faults;
 mod kill;
+mod older;
 mod vendor;
 mod withdrawal;

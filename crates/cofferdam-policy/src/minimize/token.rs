@@ -100,6 +100,14 @@ pub(super) fn in_url(
     Value::Text([before, &named, after].concat().into())
 }
 
+/// The ways in which a vendor may know a person's id with that token: which one it is depends on how the id was written, and
+/// after an erasure nobody knows.
+#[must_use]
+pub fn spellings(token: &[u8; 32], is_device: bool) -> [String; 2] {
+    let prefix = if is_device { DEVICE_PREFIX } else { "" };
+    [[prefix, &hex(token)].concat(), uuid_v4(token, prefix)]
+}
+
 /// An event's id: 32 hex digits, within what vendors accept (36 of letters, digits and `-`).
 pub(super) fn event(pseudonyms: &dyn Pseudonyms, domain: &TokenDomain, id: &str) -> String {
     hex(&pseudonyms.token(domain, IdKind::Event, id))

@@ -58,6 +58,8 @@ pub enum VendorVerb {
         #[arg(long)]
         yes: bool,
     },
+    /// Declare days for which it is not known what a vendor got. It cannot be taken back.
+    Gap(GapArguments),
     /// Let data flow again, starting with what happens from now on.
     Resume {
         /// The vendor's id.
@@ -65,6 +67,45 @@ pub enum VendorVerb {
         /// Do not ask.
         #[arg(long)]
         yes: bool,
+    },
+}
+
+/// Arguments of `vendor gap`.
+#[derive(Debug, clap::Args)]
+pub struct GapArguments {
+    /// The vendor's id.
+    #[arg(required_unless_present = "all", conflicts_with = "all")]
+    vendor: Option<String>,
+    /// Every vendor, as after a restore.
+    #[arg(long)]
+    all: bool,
+    /// First day, UTC (YYYY-MM-DD).
+    #[arg(long)]
+    since: String,
+    /// Last day, UTC (YYYY-MM-DD).
+    #[arg(long)]
+    until: String,
+    /// Why; shown with every radius that it touches.
+    #[arg(long)]
+    reason: String,
+    /// Do not ask.
+    #[arg(long)]
+    yes: bool,
+}
+
+/// `deletions …`.
+#[derive(Debug, Subcommand)]
+pub enum DeletionsVerb {
+    /// What vendors have not confirmed yet, with the ids to ask them for.
+    List,
+    /// Record that a vendor has deleted what requests name; what it still holds shrinks by it.
+    Confirm {
+        /// Ids of requests, as listed.
+        #[arg(required = true)]
+        ids: Vec<i64>,
+        /// The vendor has only said that it will.
+        #[arg(long)]
+        acknowledged: bool,
     },
 }
 
@@ -95,6 +136,9 @@ pub struct EraseArguments {
     /// The project; default: the first one.
     #[arg(long)]
     project: Option<String>,
+    /// File with an address of the person (`-` = standard input), kept sealed for notices until the last vendor has confirmed.
+    #[arg(long, value_name = "FILE")]
+    contact_file: Option<PathBuf>,
     /// Do not ask.
     #[arg(long)]
     yes: bool,
@@ -284,6 +328,20 @@ fn call(cli: &Cli, config: &Config) -> anyhow::Result<Option<Call>> {
             let path = format!("/api/v1/vendors/{vendor}/contain");
             Call::post(path, json!({ "reason": reason }), print::contained)
         }
+        Verb::Vendor(VendorVerb::Gap(arguments)) => {
+            let of = arguments.vendor.as_deref().unwrap_or("every vendor");
+            let question = format!(
+                "Say for good that it is unknown what {of} got from {} to {}?",
+                arguments.since, arguments.until
+            );
+            if !confirmed(arguments.yes, &question) {
+                return Ok(None);
+            }
+            let body = json!({
+                "vendor": arguments.vendor, "since": arguments.since, "until": arguments.until, "reason": arguments.reason,
+            });
+            Call::post("/api/v1/gaps", body, print::gap)
+        }
         Verb::Vendor(VendorVerb::Resume { vendor, yes }) => {
             if !confirmed(
                 *yes,
@@ -321,8 +379,20 @@ fn call(cli: &Cli, config: &Config) -> anyhow::Result<Option<Call>> {
                 Ok(number) => json!(number),
                 Err(_) => json!(arguments.person),
             };
-            let body = json!({ "project": project(&arguments.project), "person": person });
+            let contact = arguments.contact_file.as_ref().map(read).transpose()?;
+            let contact = contact.as_deref().map(str::trim);
+            let body = json!({ "project": project(&arguments.project), "person": person, "contact": contact });
             Call::post("/api/v1/people/erase", body, print::erased)
+        }
+        Verb::Deletions(DeletionsVerb::List) => Call::get("/api/v1/deletions", print::deletions),
+        Verb::Deletions(DeletionsVerb::Confirm { ids, acknowledged }) => {
+            let state = if *acknowledged {
+                "acknowledged"
+            } else {
+                "done"
+            };
+            let body = json!({ "ids": ids, "state": state });
+            Call::post("/api/v1/deletions", body, print::settled)
         }
         Verb::Snapshot(arguments) => {
             let dir = std::path::absolute(&arguments.dir)?;

@@ -15,6 +15,9 @@ use cofferdam_wire::{Notes, Rejected};
 use std::collections::HashSet;
 use std::sync::Arc;
 
+/// The event by which Mixpanel's SDKs say that the person opted in.
+const OPT_IN: &str = "$opt_in";
+
 /// What the items of a request came to.
 #[derive(Debug)]
 pub(super) struct Admission {
@@ -26,6 +29,8 @@ pub(super) struct Admission {
     pub(super) rejected: Vec<Rejected>,
     pub(super) refused: Vec<(Arc<str>, Refusal)>,
     pub(super) notes: Notes,
+    /// People whose SDK said that they opted in.
+    pub(super) opted_in: Vec<PersonNumber>,
 }
 
 impl Admission {
@@ -43,7 +48,19 @@ impl Admission {
             rejected,
             refused,
             notes,
+            opted_in: Vec::new(),
         }
+    }
+
+    /// Those of [`Admission::opted_in`] whose numbers are in the journal, given that this entry is or is not.
+    pub(super) fn durably_opted_in(&self, is_written: bool) -> impl Iterator<Item = PersonNumber> {
+        let is_new = |person: PersonNumber| {
+            self.definitions.iter().any(
+                |definition| matches!(definition, Definition::Person { number, .. } if *number == person),
+            )
+        };
+        let people = self.opted_in.iter().copied();
+        people.filter(move |person| is_written || !is_new(*person))
     }
 
     pub(super) fn refuse(&mut self, index: u32, project: Arc<str>, refusal: Refusal) {
@@ -172,8 +189,14 @@ impl ItemStep<'_> {
             insert_key: key,
             insert_id,
         };
-        let context = self.context(project, provenance, person);
+        let mut context = self.context(project, provenance, person);
+        let opts_in = &*event.name == OPT_IN;
+        // What comes after the yes in the same request comes after the yes.
+        context.signals.opted_in |= opts_in || admission.opted_in.contains(&person);
         let admitted = self.policy.admit(&context, event, &identity)?;
+        if opts_in {
+            admission.opted_in.push(person);
+        }
         admission.keep(
             admitted.into(),
             if known { key } else { NO_KEY },
@@ -215,7 +238,8 @@ impl ItemStep<'_> {
             insert_key: NO_KEY,
             insert_id: "",
         };
-        let context = self.context(project, provenance, person);
+        let mut context = self.context(project, provenance, person);
+        context.signals.opted_in |= admission.opted_in.contains(&person);
         let admitted = self.policy.admit_update(&context, update, &identity)?;
         admission.keep(admitted.into(), NO_KEY, definitions);
         Ok(())

@@ -3,8 +3,8 @@
 //! Invariant: handlers extract, take a permit, call one domain function and map; without the permit they do not compile.
 
 use super::{
-    audit, explain, fields, keys, live, metrics, overview, people, radius, reports, status, store,
-    vendors,
+    audit, deletions, explain, fields, gaps, keys, live, metrics, overview, people, radius,
+    reports, status, store, vendors,
 };
 use crate::error::ApiError;
 use crate::system::System;
@@ -40,6 +40,8 @@ pub fn routes() -> OpenApiRouter<Arc<System>> {
         .routes(routes!(vendors::show))
         .routes(routes!(vendors::contain))
         .routes(routes!(vendors::resume))
+        .routes(routes!(gaps::declare))
+        .routes(routes!(deletions::list, deletions::settle))
         .routes(routes!(radius::radius))
         .routes(routes!(radius::people))
         .routes(routes!(reports::segmentation))

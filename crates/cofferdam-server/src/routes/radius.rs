@@ -1,10 +1,11 @@
 //! Blast radius: who and what is exposed at a vendor.
 
 use super::api::{Answer, Shared};
+use super::vendors::Known;
 use crate::auth::Asking;
 use crate::config::{VendorConfig, VendorKind};
 use crate::error::ApiError;
-use crate::system::System;
+use crate::system::{PastVendor, System};
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{Path, Query, State};
@@ -12,7 +13,7 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use cofferdam_access::{Export, ReadRadius};
 use cofferdam_ledger::{Basis, Coverage, Radius, RadiusRequest, Routing};
-use cofferdam_model::{Category, Day};
+use cofferdam_model::{Category, Day, VendorId};
 use serde::{Deserialize, Serialize};
 use std::time::Instant;
 use utoipa::ToSchema;
@@ -31,6 +32,8 @@ pub(super) struct TimedRadius {
     #[serde(flatten)]
     #[schema(value_type = Object)]
     radius: Radius,
+    /// Whether the vendor is configured at present; of one that is not, the ledger still tells.
+    configured: bool,
     /// Microseconds that the ledger took.
     elapsed_us: u64,
 }
@@ -47,7 +50,11 @@ pub(super) async fn radius(
     Path(id): Path<String>,
     Query(query): Query<RadiusQuery>,
 ) -> Answer<TimedRadius> {
-    let (request, coverage) = prepare(&system, &id, &query).await?;
+    let Question {
+        request,
+        coverage,
+        configured,
+    } = prepare(&system, &id, &query).await?;
     let permit = system
         .access
         .permit::<ReadRadius>(&asking.0, &format!("vendor/{id}/radius"))
@@ -60,7 +67,11 @@ pub(super) async fn radius(
         let started = Instant::now();
         let radius = ledger.radius(&permit, &request, &merges, &coverage)?;
         let elapsed_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
-        Ok::<_, cofferdam_ledger::LedgerError>(TimedRadius { radius, elapsed_us })
+        Ok::<_, cofferdam_ledger::LedgerError>(TimedRadius {
+            radius,
+            configured,
+            elapsed_us,
+        })
     })
     .await??;
     Ok(Json(timed))
@@ -76,7 +87,7 @@ pub(super) async fn people(
     Path(id): Path<String>,
     Query(query): Query<RadiusQuery>,
 ) -> Result<Response, ApiError> {
-    let (request, _) = prepare(&system, &id, &query).await?;
+    let Question { request, .. } = prepare(&system, &id, &query).await?;
     let permit = system
         .access
         .permit::<Export>(&asking.0, &format!("vendor/{id}/radius/people"))
@@ -102,13 +113,15 @@ pub(super) async fn people(
         .into_response())
 }
 
-async fn prepare(
-    system: &System,
-    id: &str,
-    query: &RadiusQuery,
-) -> Result<(RadiusRequest, Coverage), ApiError> {
-    let config = system.config();
-    let vendor = super::vendors::find(&config, id)?;
+/// What the ledger is asked, and what is known beside it.
+struct Question {
+    request: RadiusRequest,
+    coverage: Coverage,
+    configured: bool,
+}
+
+async fn prepare(system: &System, id: &str, query: &RadiusQuery) -> Result<Question, ApiError> {
+    let vendor = super::vendors::known(system, id).await?;
     let day = |name: &str, text: &Option<String>| match text.as_deref() {
         None | Some("") => Ok(None),
         Some(text) => Day::parse(text).map(Some).ok_or_else(|| {
@@ -116,8 +129,15 @@ async fn prepare(
         }),
     };
     let today = system.clock.now().day();
-    let first = system.vendor_since(&vendor.id).await?;
-    let since = day("since", &query.since)?.unwrap_or(first);
+    let id = VendorId::from(id);
+    let coverage = match &vendor {
+        Known::Configured(vendor) => {
+            let first = system.vendor_since(&id).await?;
+            coverage(vendor, first, today)
+        }
+        Known::Past(past) => past_coverage(past),
+    };
+    let since = day("since", &query.since)?.unwrap_or(coverage.complete_from.unwrap_or(Day(0)));
     let until = day("until", &query.until)?.unwrap_or(today);
     if until < since {
         return Err(ApiError::invalid("until", "until lies before since"));
@@ -130,21 +150,43 @@ async fn prepare(
             return Err(ApiError::invalid("basis", "unknown basis").allowed(allowed));
         }
     };
-    let contract = &vendor.contract;
+    let contract = match &vendor {
+        Known::Configured(vendor) => Some(&vendor.contract),
+        Known::Past(_) => None,
+    };
+    let retention = contract.and_then(|contract| contract.retention_days);
+    let is_verified = contract.is_some_and(|contract| contract.retention_verified);
     let request = RadiusRequest {
-        vendor: vendor.id.clone(),
+        vendor: id,
         since,
         until,
         basis,
-        retention_verified_days: contract
-            .retention_days
-            .filter(|_| contract.retention_verified),
-        retention_claimed_days: contract.retention_days,
+        retention_verified_days: retention.filter(|_| is_verified),
+        retention_claimed_days: retention,
         known: Category::all()
             .filter(|category| category.key().starts_with("user.") || category.key() == "secret")
             .collect(),
     };
-    Ok((request, coverage(vendor, first, today)))
+    Ok(Question {
+        request,
+        coverage,
+        configured: matches!(vendor, Known::Configured(_)),
+    })
+}
+
+/// Of a vendor whose file is gone: what passed here while it was there. What it got since, nobody here can say.
+fn past_coverage(past: &PastVendor) -> Coverage {
+    Coverage {
+        routing: match (past.is_routed, past.first) {
+            (false, _) => Routing::None,
+            (true, None) => Routing::Partial,
+            (true, Some(_)) => Routing::Routed,
+        },
+        complete_from: past.first,
+        complete_through: past.last,
+        nothing_before: false,
+        gaps: Vec::new(),
+    }
 }
 
 /// What the ledger can know of a vendor: everything since it was declared here, if its traffic passes here.

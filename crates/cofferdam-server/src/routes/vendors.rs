@@ -6,7 +6,7 @@ use crate::auth::Asking;
 use crate::config::problem::Problem;
 use crate::config::{Config, VendorConfig, VendorKind};
 use crate::error::ApiError;
-use crate::system::System;
+use crate::system::{PastVendor, System};
 use axum::Json;
 use axum::extract::{Path, State};
 use cofferdam_access::{Contain, ReadConfig};
@@ -19,6 +19,17 @@ use utoipa::ToSchema;
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Vendors {
     vendors: Vec<Vendor>,
+    /// Vendors that are no longer configured, but that the ledger may hold exposures of.
+    past: Vec<Past>,
+}
+
+/// A vendor whose file is gone.
+#[derive(Debug, Serialize, ToSchema)]
+struct Past {
+    id: String,
+    name: String,
+    /// The last UTC day on which it was configured, if that is known.
+    last_day: Option<String>,
 }
 
 /// A vendor: company, contract, table, delivery.
@@ -132,7 +143,15 @@ pub(super) async fn list(State(system): Shared, asking: Asking) -> Answer<Vendor
         .iter()
         .map(|vendor| describe(&system, &config, vendor, &statuses, &problems))
         .collect();
-    Ok(Json(Vendors { vendors }))
+    let past = past(&system).await?.into_iter().map(|past| Past {
+        id: past.id.to_string(),
+        name: past.name,
+        last_day: past.last.map(|day| day.to_string()),
+    });
+    Ok(Json(Vendors {
+        vendors,
+        past: past.collect(),
+    }))
 }
 
 /// One vendor.
@@ -248,6 +267,34 @@ pub(super) fn find<'a>(config: &'a Config, id: &str) -> Result<&'a VendorConfig,
                 .collect();
             ApiError::not_found("vendor", id, &known)
         })
+}
+
+/// A vendor that the ledger can be asked about.
+pub(super) enum Known {
+    Configured(Box<VendorConfig>),
+    Past(PastVendor),
+}
+
+/// The vendor of that id, configured or not any more, or a 404 with those that there are.
+pub(super) async fn known(system: &System, id: &str) -> Result<Known, ApiError> {
+    let config = system.config();
+    if let Ok(vendor) = find(&config, id) {
+        return Ok(Known::Configured(Box::new(vendor.clone())));
+    }
+    let mut past = past(system).await?;
+    if let Some(at) = past.iter().position(|past| past.id.as_str() == id) {
+        return Ok(Known::Past(past.swap_remove(at)));
+    }
+    let configured = config.vendors.iter().map(|vendor| vendor.id.as_str());
+    let known: Vec<&str> = configured
+        .chain(past.iter().map(|past| past.id.as_str()))
+        .collect();
+    Err(ApiError::not_found("vendor", id, &known))
+}
+
+async fn past(system: &System) -> Result<Vec<PastVendor>, ApiError> {
+    let past = system.past_vendors().await;
+    past.map_err(|error| ApiError::internal(error.as_ref()))
 }
 
 async fn problems(system: &System) -> Result<Vec<Problem>, ApiError> {

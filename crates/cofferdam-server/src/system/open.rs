@@ -1,5 +1,6 @@
 //! Opening a system: the order of the parts, and the tasks that keep it going.
 
+use super::coverage::Consumers;
 use super::{System, Workers};
 use crate::config::Config;
 use crate::counters::Counters;
@@ -44,6 +45,8 @@ pub struct Seams {
     /// Measures intake alone: the projector and the vendors' workers are not started, so that what is accepted only lies in
     /// the journal. Only the bench sets it.
     pub pause_consumers: bool,
+    /// Whether vendors get anything; a verb without a running server sends nothing.
+    pub sends: bool,
 }
 
 impl Default for Seams {
@@ -55,6 +58,7 @@ impl Default for Seams {
             is_demo: false,
             journal_files: Arc::new(StdFiles),
             pause_consumers: false,
+            sends: true,
         }
     }
 }
@@ -140,6 +144,10 @@ impl System {
             .max(seen_to)
             .max(counters.cursor());
         let journal = open_journal(&data_dir, &seams, cursor).await?;
+        let consumers = Consumers {
+            ledger: seen_to,
+            vault: vault.cursor(),
+        };
         let outbound = Outbound::new(OutboundOptions {
             allow_loopback_vendors: config.server.allow_loopback_vendors,
             ..OutboundOptions::default()
@@ -158,8 +166,12 @@ impl System {
             timer: Arc::clone(&seams.timer),
             entropy: Arc::clone(&seams.entropy),
             files: Arc::new(StdFiles),
+            is_offline: !seams.sends,
             limits: EgressLimits {
                 backlog_bytes_max: config.egress.backlog_bytes_max,
+                backlog_age_max: Duration::from_secs(
+                    config.journal.keep_days.saturating_mul(86_400),
+                ),
                 ..EgressLimits::default()
             },
             hook: None,
@@ -224,6 +236,7 @@ impl System {
             config_lock: Mutex::new(()),
             workers: Mutex::new(workers),
             is_demo: seams.is_demo,
+            sends: seams.sends,
             intake_address: RwLock::new(None),
             data_dir,
             stop,
@@ -231,6 +244,14 @@ impl System {
             tasks: Mutex::new(tasks),
         });
         if !seams.pause_consumers {
+            system
+                .repeat_erasures()
+                .await
+                .context("erasures cannot be repeated")?;
+            system
+                .find_gaps(consumers)
+                .await
+                .context("it cannot be found out what the ledger knows")?;
             let mut workers = system.workers.lock().await;
             system.start_vendors(&mut workers).await?;
         }

@@ -1,4 +1,6 @@
-//! Re-reading the configuration folder, starting and changing the vendors' workers, housekeeping.
+//! Re-reading the configuration folder, starting and changing the vendors' workers.
+//!
+//! Invariant: what is wrong with one vendor stops that vendor; a folder that does not parse stops all of them.
 
 use super::{System, Workers};
 use crate::config::{
@@ -6,36 +8,10 @@ use crate::config::{
     problem::{Problem, Severity},
 };
 use crate::projects::Projects;
-use anyhow::Context;
 use cofferdam_egress::{Dialect, VendorOptions};
-use cofferdam_model::Day;
 use cofferdam_outbound::{Destination, Purpose};
 use std::path::Path;
 use std::sync::{Arc, PoisonError};
-use std::time::Duration;
-use tokio::time::Instant;
-
-/// Longest time from encrypting an entry to its being in the journal, with much to spare.
-const ON_ITS_WAY: Duration = Duration::from_secs(180);
-
-impl Workers {
-    /// The first entry key that something on its way to the journal may still be encrypted under, given the one in use.
-    fn retired(&mut self, present: u32) -> u32 {
-        let now = Instant::now();
-        self.present_tags.push_back((now, present));
-        let mut retired = self.retired;
-        let mut old = 0;
-        for (at, tag) in &self.present_tags {
-            if now.duration_since(*at) < ON_ITS_WAY {
-                break;
-            }
-            (retired, old) = (*tag, old + 1);
-        }
-        self.present_tags.drain(..old);
-        self.retired = retired;
-        retired
-    }
-}
 
 fn not_in_force(file: &Path, why: &str) -> Problem {
     Problem {
@@ -48,8 +24,6 @@ fn not_in_force(file: &Path, why: &str) -> Problem {
         help: "mend that and reload; until then no vendor gets anything".to_owned(),
     }
 }
-
-const HOUR_MS: i64 = 3_600_000;
 
 impl System {
     /// Reads the folder again. A folder that does not parse is reported and stops every vendor; intake and home keep the last
@@ -110,6 +84,8 @@ impl System {
     async fn put_in_force(&self, config: Config, workers: &mut Workers) -> anyhow::Result<()> {
         let projects = Arc::new(Projects::load(&config)?);
         self.policies.activate(config.policy.clone())?;
+        // Until this moment those of the old configuration were there.
+        self.note_vendors().await?;
         *self
             .pipeline
             .projects
@@ -124,13 +100,8 @@ impl System {
         let config = self.config();
         let mut vendors = Vec::new();
         let mut destinations = Vec::new();
-        let today = self.clock.now().day();
+        self.note_vendors().await?;
         for vendor in &config.vendors {
-            sqlx::query("INSERT OR IGNORE INTO vendors VALUES (?, ?)")
-                .bind(vendor.id.as_str())
-                .bind(today.0)
-                .execute(self.counters.pool())
-                .await?;
             let (VendorKind::Mixpanel, Some(endpoint), Some(token_file)) =
                 (vendor.kind, &vendor.endpoint, &vendor.token_file)
             else {
@@ -140,13 +111,11 @@ impl System {
                 Purpose::VendorEvents(vendor.id.clone()),
                 endpoint,
             )?);
-            let token = std::fs::read_to_string(token_file).with_context(|| {
-                format!(
-                    "vendor `{}`: {} cannot be read",
-                    vendor.id,
-                    token_file.display()
-                )
-            })?;
+            // Without it the vendor's outbox is opened, so that it can be contained, and nothing is sent.
+            let token = std::fs::read_to_string(token_file).unwrap_or_else(|error| {
+                tracing::error!(vendor = %vendor.id, %error, "the token file {} cannot be read; nothing goes to the vendor", token_file.display());
+                String::new()
+            });
             vendors.push(VendorOptions {
                 id: vendor.id.clone(),
                 dialect: Dialect::Mixpanel,
@@ -158,69 +127,14 @@ impl System {
                 token: token.trim().to_owned(),
             });
         }
-        self.outbound.declare(destinations);
-        self.egress
-            .configure(vendors)
-            .await
-            .context("the vendors' workers cannot be started")
-    }
-
-    /// Releases what nobody needs any more, compacts, applies retention.
-    pub(crate) async fn keep_house(&self) -> anyhow::Result<()> {
-        let mut workers = self.workers.lock().await;
-        let cursor = self
-            .projector
-            .durable_cursor()?
-            .min(self.egress.cursor().unwrap_or(u64::MAX));
-        let cursor = self.past_keeping(cursor);
-        let config = self.config();
-        let sent_to = config.vendors.iter();
-        let sent_to = sent_to.filter(|vendor| vendor.kind == VendorKind::Mixpanel);
-        if self.egress.runs_all(sent_to.map(|vendor| &vendor.id)) {
-            // Asked before the journal: an entry that is on its way to it has a key that is in use at this moment or later.
-            let retired = workers.retired(self.vault.present_entry_tag());
-            let journal = self.journal.clone();
-            let tags = tokio::task::spawn_blocking(move || {
-                journal.release(cursor)?;
-                Ok::<_, cofferdam_journal::JournalError>(journal.tags())
-            })
-            .await??;
-            let mut needed = tags;
-            needed.extend(self.egress.tags().await?);
-            self.vault
-                .destroy_entry_keys_before(retired, &needed)
-                .await?;
-        } else {
-            tracing::warn!(
-                "a vendor has no worker: its place in the journal is unknown, and nothing is released"
+        if self.sends {
+            self.outbound.declare(destinations);
+        }
+        if self.egress.configure(vendors).await.is_err() {
+            tracing::error!(
+                "a vendor is not served until its outbox can be opened; its status says why"
             );
         }
-        drop(workers);
-        self.store.compact().await?;
-        if config.store.retention_days > 0 {
-            let days = i32::try_from(config.store.retention_days).unwrap_or(i32::MAX);
-            let before = Day(self.clock.now().day().0.saturating_sub(days));
-            for project in &config.projects {
-                self.store.retain(&project.name, before).await?;
-            }
-        }
         Ok(())
-    }
-
-    /// The position that every consumer had passed `journal.keep_hours` ago, as far as this process has seen.
-    fn past_keeping(&self, cursor: u64) -> u64 {
-        let now = self.clock.now();
-        let keep_ms =
-            i64::try_from(self.config().journal.keep_hours).unwrap_or(i64::MAX / HOUR_MS) * HOUR_MS;
-        let mut passed = self.passed.lock().unwrap_or_else(PoisonError::into_inner);
-        passed.push_back((now, cursor));
-        let mut past = 0;
-        while let Some((at, position)) = passed.front().copied()
-            && now.0 - at.0 >= keep_ms
-        {
-            past = position;
-            passed.pop_front();
-        }
-        past
     }
 }

@@ -11,11 +11,14 @@
 mod api;
 mod bad_input;
 mod config;
+mod coverage;
 mod exactness;
+mod forgetting;
 mod hurry;
 mod kill;
 mod leak;
 mod load;
+mod offline;
 mod process;
 mod replay;
 mod review;

@@ -113,11 +113,13 @@ async fn what_cannot_be_put_in_force_is_reported_and_stops_every_vendor() {
     let folder = Folder::new();
     folder.vendor("acme", vendor.address, RECEIVES);
     let server = TestServer::start(folder).await;
-    std::fs::remove_file(server.folder.path("secrets/acme.token")).unwrap();
+    std::fs::remove_file(server.folder.path("secrets/console.import")).unwrap();
     assert!(server.system.reload().await.is_err());
     let id = "acme".into();
     assert!(server.system.policies.sending().vendor(&id).is_none());
-    server.folder.write("secrets/acme.token", &"0f".repeat(16));
+    server
+        .folder
+        .write("secrets/console.import", &"0f".repeat(16));
     server.system.reload().await.unwrap();
     assert!(server.system.policies.sending().vendor(&id).is_some());
 }

@@ -184,6 +184,23 @@ impl TestServer {
     }
 }
 
+/// Stops a server and waits until its databases are closed too, so that its files can be copied: a database that is open has a
+/// write-ahead log.
+pub(crate) async fn stopped(server: TestServer) -> Folder {
+    let folder = server.stop().await;
+    let is_open = || {
+        let mut entries = std::fs::read_dir(folder.path("data")).unwrap();
+        entries.any(|entry| entry.unwrap().path().to_string_lossy().ends_with("-wal"))
+    };
+    for _ in 0..5_000 {
+        if !is_open() {
+            return folder;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    panic!("a database stays open");
+}
+
 /// One HTTP request on a new connection.
 pub(crate) async fn call(
     address: SocketAddr,

@@ -63,6 +63,9 @@ pub(super) fn radius(body: &Value) {
         text(body, "organizations"),
         text(body, "events"),
     ));
+    if body.get("configured") == Some(&Value::Bool(false)) {
+        output::line("this vendor is no longer configured; the ledger tells what it knows of it");
+    }
     output::line(&format!(
         "basis {}, {} to {}; coverage {}, complete from {} through {}",
         text(body, "basis"),
@@ -127,6 +130,58 @@ pub(super) fn vendors(body: &Value) {
         ],
         &rows,
     );
+    for past in list(body, "past") {
+        output::line(&format!(
+            "no longer configured: {} ({}), last on {}",
+            text(past, "id"),
+            text(past, "name"),
+            text(past, "last_day")
+        ));
+    }
+}
+
+pub(super) fn gap(body: &Value) {
+    output::line(&format!(
+        "unknown from {} to {}: {}",
+        text(body, "since"),
+        text(body, "until"),
+        text(body, "reason")
+    ));
+}
+
+pub(super) fn deletions(body: &Value) {
+    let rows: Vec<Vec<String>> = list(body, "deletions")
+        .iter()
+        .map(|deletion| {
+            vec![
+                text(deletion, "id"),
+                text(deletion, "vendor"),
+                text(deletion, "region"),
+                text(deletion, "person"),
+                text(deletion, "state"),
+                words(deletion, "distinct_ids"),
+            ]
+        })
+        .collect();
+    output::table(
+        &[
+            "id",
+            "vendor",
+            "region",
+            "person",
+            "state",
+            "one of these ids",
+        ],
+        &rows,
+    );
+}
+
+pub(super) fn settled(body: &Value) {
+    output::line(&format!(
+        "recorded: {}; open: {}",
+        text(body, "settled"),
+        text(body, "open")
+    ));
 }
 
 pub(super) fn vendor(body: &Value) {

@@ -1,0 +1,69 @@
+//! What the ledger knows of at all: vendors, announcements, the last day.
+//!
+//! Those who start it compare this with what they know themselves: a ledger that knows less has lost something.
+//! Invariant: a question of this file changes nothing.
+
+use crate::ledger::{Core, Ledger, lock};
+use crate::month::MonthFile;
+use crate::state::vendor_stream;
+use crate::{LedgerError, month};
+use cofferdam_model::{Day, VendorId};
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+
+impl Ledger {
+    /// Every vendor that something was announced for, ascending.
+    ///
+    /// # Errors
+    /// [`LedgerError::Lock`].
+    pub fn vendors(&self) -> Result<Vec<VendorId>, LedgerError> {
+        let core = lock(&self.core)?;
+        let streams = core.streams();
+        let vendors = streams
+            .iter()
+            .filter_map(|stream| stream.strip_prefix("v/"));
+        Ok(vendors.map(VendorId::from).collect())
+    }
+
+    /// The last number that a vendor's outbox has announced; see [`Self::possible_once`].
+    ///
+    /// # Errors
+    /// [`LedgerError::Lock`].
+    pub fn announced(&self, vendor: &VendorId) -> Result<Option<u64>, LedgerError> {
+        let core = lock(&self.core)?;
+        Ok(core.state.books.outbox.get(&vendor_stream(vendor)).copied())
+    }
+
+    /// The last UTC day of which anything was recorded when this ledger was opened: what had been lost of it by then happened on
+    /// that day or later.
+    #[must_use]
+    pub fn known_until(&self) -> Option<Day> {
+        self.known_until
+    }
+}
+
+/// The last day of which anything is recorded.
+pub(crate) fn last_day(core: &Core, dir: &Path) -> Result<Option<Day>, LedgerError> {
+    let deltas = core.frozen.iter().map(|frozen| &frozen.delta);
+    let days = deltas.chain([&core.state.delta]);
+    let days = days.flat_map(|delta| delta.days.keys().map(|(_, day)| *day));
+    let mut last = days.max();
+    let month = core.files.list().map(|(_, month, _)| month).max();
+    let files = core.files.list().filter(|(_, of, _)| Some(*of) == month);
+    for (_, _, number) in files {
+        let file = MonthFile::open(&month::path_of(dir, number))?;
+        last = last.max(file.cells.last().map(|cell| cell.days.1));
+    }
+    Ok(last)
+}
+
+impl Core {
+    fn streams(&self) -> BTreeSet<Arc<str>> {
+        let deltas = self.frozen.iter().map(|frozen| &frozen.delta);
+        let grown = deltas.chain([&self.state.delta]);
+        let grown = grown.flat_map(|delta| delta.days.keys().map(|(stream, _)| Arc::clone(stream)));
+        let announced = self.state.books.outbox.keys().map(Arc::clone);
+        grown.chain(announced).chain(self.files.streams()).collect()
+    }
+}

@@ -1,0 +1,203 @@
+//! Yes, no and never again. An SDK's opt-in; after an erasure, the contact kept for notices, what vendors are asked and confirm, and a restore that must not undo it.
+
+use crate::support::{FakeVendor, Folder, NOW, TestServer, stopped};
+use cofferdam_access::{Permit, ReadPeople};
+use cofferdam_model::{ProjectName, TimestampMs};
+use cofferdam_server::clock::HandClock;
+use cofferdam_server::system::Seams;
+use hyper::Method;
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+const RECEIVES: &str = "\"user.unique_id\" = \"token\"\n\"user.behavior\" = \"clear\"";
+const DAY_MS: i64 = 86_400_000;
+
+fn event(token: &str, id: &str) -> Value {
+    json!([{ "event": "Signed Up", "properties": { "token": token, "distinct_id": id, "$insert_id": format!("insert-{id}") } }])
+}
+
+async fn server_with_vendor() -> (TestServer, FakeVendor) {
+    let vendor = FakeVendor::start().await;
+    let folder = Folder::new();
+    folder.vendor("acme", vendor.address, RECEIVES);
+    (TestServer::start(folder).await, vendor)
+}
+
+async fn again(folder: Folder, days: i64) -> TestServer {
+    let now = TimestampMs(NOW + days * DAY_MS);
+    TestServer::start_at(folder, Arc::new(HandClock::new(now)), Seams::default()).await
+}
+
+async fn erase(server: &TestServer, contact: Option<&str>) -> Value {
+    let body = json!({ "project": "console", "person": "id:a", "contact": contact });
+    let (status, body) = server
+        .api(Method::POST, "/api/v1/people/erase", Some(body))
+        .await;
+    assert_eq!(status, 200, "{body}");
+    body
+}
+
+async fn held(server: &TestServer) -> Value {
+    let path = "/api/v1/vendors/acme/radius?basis=held";
+    let (_, body) = server.api(Method::GET, path, None).await;
+    body["people"].clone()
+}
+
+async fn contact(server: &TestServer) -> Option<Vec<u8>> {
+    let access = &server.system.access;
+    let caller = cofferdam_access::Caller::LocalOperator;
+    let permit: Permit<ReadPeople> = access.permit(&caller, "test").await.unwrap();
+    server
+        .system
+        .vault
+        .escrowed_contact(&permit, 1)
+        .await
+        .unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_vendors_confirmation_shrinks_what_is_held_and_ends_the_escrow() {
+    let (server, vendor) = server_with_vendor().await;
+    let token = server.folder.token.clone();
+    server.track(event(&token, "a")).await;
+    server.track(event(&token, "b")).await;
+    let received = vendor.wait_for(2).await;
+    let known_as: Vec<&str> = received
+        .iter()
+        .map(|(_, item)| item["properties"]["distinct_id"].as_str().unwrap())
+        .collect();
+    let server = again(server.stop().await, 1).await;
+    erase(&server, Some("ada@example.com")).await;
+    assert_eq!(contact(&server).await.unwrap(), b"ada@example.com");
+    assert_eq!(held(&server).await, 2);
+
+    let (_, listed) = server.api(Method::GET, "/api/v1/deletions", None).await;
+    let deletions = listed["deletions"].as_array().unwrap();
+    assert_eq!(deletions.len(), 1, "{listed}");
+    let asked: Vec<&str> = deletions[0]["distinct_ids"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|id| id.as_str().unwrap())
+        .collect();
+    assert!(
+        asked.iter().any(|id| known_as.contains(id)),
+        "{asked:?} {known_as:?}"
+    );
+
+    let settle = async |state: &str, id: &Value| {
+        let body = json!({ "ids": [id], "state": state });
+        server
+            .api(Method::POST, "/api/v1/deletions", Some(body))
+            .await
+    };
+    let id = &deletions[0]["id"];
+    assert_eq!(settle("acknowledged", id).await.1["open"], 1);
+    assert_eq!(held(&server).await, 2, "a promise is no confirmation");
+    assert_eq!(
+        settle("done", id).await,
+        (200, json!({ "settled": 1, "open": 0 }))
+    );
+    assert_eq!(held(&server).await, 1);
+    assert_eq!(contact(&server).await, None);
+    assert_eq!(settle("done", id).await.0, 404, "it is not open any more");
+    let (_, audit) = server.api(Method::GET, "/api/v1/audit", None).await;
+    assert!(audit.to_string().contains("deletions"), "{audit}");
+    let (_, sent) = server
+        .api(Method::GET, "/api/v1/vendors/acme/radius", None)
+        .await;
+    assert_eq!(sent["people"], 2, "what was sent stays true");
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restored_vault_forgets_again_whom_the_list_names() {
+    let (server, vendor) = server_with_vendor().await;
+    let token = server.folder.token.clone();
+    server.track(event(&token, "a")).await;
+    vendor.wait_for(1).await;
+    server.flush().await;
+    let folder = stopped(server).await;
+    let older = std::fs::read(folder.path("data/vault.db")).unwrap();
+    let server = TestServer::start(folder).await;
+    let project = ProjectName::from("console");
+    assert!(server.system.vault.lookup(&project, "a").is_some());
+    erase(&server, None).await;
+    let folder = stopped(server).await;
+    std::fs::write(folder.path("data/vault.db"), older).unwrap();
+    let server = TestServer::start(folder).await;
+    assert_eq!(server.system.vault.lookup(&project, "a"), None);
+    let (_, listed) = server.api(Method::GET, "/api/v1/deletions", None).await;
+    assert_eq!(listed["deletions"].as_array().unwrap().len(), 1);
+    let answer = crate::support::call(
+        server.listeners.intake,
+        Method::POST,
+        "/track?verbose=1",
+        &[("content-type", "application/json")],
+        event(&token, "a").to_string().into(),
+    )
+    .await;
+    assert_eq!(answer.0, 200);
+    let (_, overview) = server.api(Method::GET, "/api/v1/overview", None).await;
+    assert!(overview.to_string().contains("\"forgotten\""), "{overview}");
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_sdks_opt_in_is_consent_and_an_objection_outweighs_it() {
+    let vendor = FakeVendor::start().await;
+    let folder = Folder::new();
+    folder.vendor("acme", vendor.address, RECEIVES);
+    folder.replace(
+        "vendors/acme.toml",
+        "projects =",
+        "consent = \"opt_in\"\nprojects =",
+    );
+    let server = TestServer::start(folder).await;
+    let token = server.folder.token.clone();
+    let named = |name: &str, id: &str| json!({ "event": name, "properties": { "token": token, "distinct_id": id, "$insert_id": format!("{name}-{id}") } });
+    server.track(json!([named("Before", "a")])).await;
+    let withheld = async || {
+        let path = "/api/v1/vendors/acme";
+        let (_, body) = server.api(Method::GET, path, None).await;
+        body["delivery"]["withheld"].to_string()
+    };
+    while !withheld().await.contains("consent_missing") {
+        tokio::task::yield_now().await;
+    }
+    server
+        .track(json!([
+            named("$opt_in", "a"),
+            named("With it", "a"),
+            named("Not of a", "b")
+        ]))
+        .await;
+    let server = TestServer::start(server.stop().await).await;
+    server.track(json!([named("After", "a")])).await;
+    let names = |received: Vec<(String, Value)>| -> Vec<String> {
+        let name = |(_, item): (String, Value)| item["event"].as_str().unwrap().to_owned();
+        received.into_iter().map(name).collect()
+    };
+    assert_eq!(
+        names(vendor.wait_for(3).await),
+        ["$opt_in", "With it", "After"]
+    );
+    let objection = json!({ "project": "console", "person": "id:a", "state": "object" });
+    let (status, _) = server
+        .api(Method::POST, "/api/v1/consent", Some(objection))
+        .await;
+    assert_eq!(status, 200);
+    server
+        .track(json!([named("$opt_in", "a2"), named("Of another", "a2")]))
+        .await;
+    let mut again = named("$opt_in", "a");
+    again["properties"]["$insert_id"] = json!("again");
+    server.track(json!([again, named("Late", "a")])).await;
+    server.track(json!([named("$opt_in", "c")])).await;
+    assert_eq!(
+        names(vendor.wait_for(6).await)[3..],
+        ["$opt_in", "Of another", "$opt_in"],
+        "nothing of who objected"
+    );
+    server.stop().await;
+}
