@@ -3,13 +3,11 @@
 //! Those who start it compare this with what they know themselves: a ledger that knows less has lost something.
 //! Invariant: a question of this file changes nothing.
 
+use crate::LedgerError;
 use crate::ledger::{Core, Ledger, lock};
-use crate::month::MonthFile;
 use crate::state::vendor_stream;
-use crate::{LedgerError, month};
 use cofferdam_model::{Day, VendorId};
 use std::collections::BTreeSet;
-use std::path::Path;
 use std::sync::Arc;
 
 impl Ledger {
@@ -43,19 +41,17 @@ impl Ledger {
     }
 }
 
-/// The last day of which anything is recorded.
-pub(crate) fn last_day(core: &Core, dir: &Path) -> Result<Option<Day>, LedgerError> {
+/// The last day of which anything is recorded; of month files, which are not opened for this, the month's first.
+pub(crate) fn last_day(core: &Core) -> Option<Day> {
     let deltas = core.frozen.iter().map(|frozen| &frozen.delta);
     let days = deltas.chain([&core.state.delta]);
     let days = days.flat_map(|delta| delta.days.keys().map(|(_, day)| *day));
-    let mut last = days.max();
     let month = core.files.list().map(|(_, month, _)| month).max();
-    let files = core.files.list().filter(|(_, of, _)| Some(*of) == month);
-    for (_, _, number) in files {
-        let file = MonthFile::open(&month::path_of(dir, number))?;
-        last = last.max(file.cells.last().map(|cell| cell.days.1));
-    }
-    Ok(last)
+    let first = month.and_then(|month| {
+        let (year, month) = (month.div_euclid(12), month.rem_euclid(12) + 1);
+        Day::parse(&format!("{year:04}-{month:02}-01"))
+    });
+    days.max().max(first)
 }
 
 impl Core {

@@ -86,7 +86,7 @@ impl Ledger {
     pub(crate) fn open_with(options: LedgerOptions, faults: Faults) -> Result<Self, LedgerError> {
         let core = recover::open(&options.dir, &faults)?;
         let synced = (core.log.number, core.log.synced);
-        let known_until = known::last_day(&core, &options.dir)?;
+        let known_until = known::last_day(&core);
         Ok(Self {
             options,
             faults,

@@ -268,7 +268,7 @@ fn damage(dir: &std::path::Path) {
         ..cofferdam_journal::JournalOptions::new(Arc::new(|| 0))
     };
     let files = Arc::new(cofferdam_journal::StdFiles);
-    let (journal, _) = cofferdam_journal::Journal::open(dir.to_owned(), options, files).unwrap();
+    let (journal, _) = cofferdam_journal::Journal::open(dir, options, files).unwrap();
     let tag = journal.tags()[0];
     let append = cofferdam_journal::Append {
         keys: vec![cofferdam_journal::NO_KEY],

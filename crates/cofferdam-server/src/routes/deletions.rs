@@ -55,11 +55,11 @@ pub(super) async fn list(State(system): Shared, asking: Asking) -> Answer<Deleti
         .all_pending()
         .await
         .map_err(|error| ApiError::internal(&error))?;
-    let deletions = pending.into_iter().map(describe).collect();
+    let deletions = pending.iter().map(describe).collect();
     Ok(Json(Deletions { deletions }))
 }
 
-fn describe(request: DeletionRequest) -> Deletion {
+fn describe(request: &DeletionRequest) -> Deletion {
     Deletion {
         id: request.id,
         vendor: request.vendor.to_string(),

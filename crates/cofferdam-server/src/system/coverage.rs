@@ -28,7 +28,7 @@ impl System {
         let is_other = self.is_other_directory().await?;
         if is_old || is_other {
             let since = self.knows_until().await?;
-            tracing::error!(since = %since, is_copy = is_other, is_older_than_the_journal = is_old, "the data directory, or a part of it, is not the one that was written last: what was sent since is unknown, and a gap for every vendor");
+            tracing::error!(%since, is_copy = is_other, is_older_than_the_journal = is_old, "a part of the data directory is not the one that was written last: what was sent since is unknown");
             self.record_gap(None, since, "the data directory was restored or copied")
                 .await?;
         }

@@ -1,4 +1,5 @@
-//! Yes, no and never again. An SDK's opt-in; after an erasure, the contact kept for notices, what vendors are asked and confirm, and a restore that must not undo it.
+//! Yes, no and never again: an SDK's opt-in; after an erasure the contact kept for notices, what vendors are asked and confirm,
+//! and a restore that must not undo it.
 
 use crate::support::{FakeVendor, Folder, NOW, TestServer, stopped};
 use cofferdam_access::{Permit, ReadPeople};
