@@ -52,6 +52,9 @@ async fn a_verb_without_a_server_sends_nothing_and_its_containment_holds() {
         let said = String::from_utf8_lossy(&done.stderr);
         assert!(done.status.success(), "{arguments:?}: {said}");
     }
+    let shown = verb(&folder, &["--json", "vendor", "show", "acme"]);
+    let shown: Value = serde_json::from_slice(&shown.stdout).unwrap();
+    assert_eq!(shown["delivery"]["state"], "stopped");
     assert!(vendor.received.lock().unwrap().is_empty());
     // What waited is still there, for a server.
     let server = TestServer::start_with(folder, Arc::clone(&hand), Seams::default()).await;
