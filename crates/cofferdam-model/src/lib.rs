@@ -3,6 +3,7 @@
 //! Every other crate speaks in these types; none of them does IO, reads a clock or draws randomness.
 //! Invariant: this crate depends on no other crate of ours and cannot fail except on bad input values.
 
+mod anonymous;
 pub mod category;
 mod event;
 mod form;
@@ -14,6 +15,7 @@ mod seam;
 mod time;
 mod value;
 
+pub use anonymous::{DEVICE_PREFIX, is_nobody, is_uuid};
 pub use category::Category;
 pub use event::{
     Incoming, IncomingEvent, IncomingUpdate, Operation, ProjectName, Provenance, Region, Subject,

@@ -1,7 +1,8 @@
-//! How long admit and encode take per browser event, on one core, without the cost of real ciphers.
+//! How long admit, encode and decode take per event of the intake bench's two shapes, on one core, without real ciphers.
 //!
-//! `cargo run --release -p cofferdam-policy --example admit_throughput`. Every event has its own ids, page and title; a third
-//! of the strings are new. Prints nanoseconds and bytes per event, median of the rounds.
+//! `cargo run --release -p cofferdam-policy --example admit_throughput [SHAPE] [ROUNDS]`. Prints nanoseconds and bytes per event,
+//! median of the rounds. On a loaded machine count instructions instead: `valgrind --tool=callgrind --zero-before='*measured*'`
+//! with one round (the first events, which bring the paths and fill the memories, come before it).
 
 #![expect(
     clippy::unwrap_used,
@@ -9,9 +10,13 @@
     reason = "a measurement at the command line"
 )]
 
+#[path = "../../cofferdam-server/examples/intake/events.rs"]
+#[expect(dead_code, reason = "bodies and statistics are for the intake bench")]
+mod events;
+
 use cofferdam_model::{
-    Category, Form, IdentityClaim, IncomingEvent, Limits, PersonNumber, Place, ProjectName,
-    Provenance, Region, SealError, Sealer, TimestampMs, Value, VendorId,
+    Category, Form, IdentityClaim, IncomingEvent, Limits, PersonNumber, ProjectName, Provenance,
+    Region, SealError, Sealer, TimestampMs, Value, VendorId,
 };
 use cofferdam_policy::{
     ConsentMode, ConsentState, IntakeContext, Policy, PolicyId, PolicySource, ProjectSource,
@@ -19,11 +24,18 @@ use cofferdam_policy::{
 };
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::hint::black_box;
 use std::time::Instant;
 
 const BATCH: usize = 50;
-const BATCHES: usize = 400;
-const ROUNDS: usize = 11;
+/// Batches before the measured ones.
+const WARM_UP: usize = 100;
+const BATCHES: usize = 100;
+
+/// When the events were sent.
+fn now_seconds() -> u64 {
+    1_795_300_000
+}
 
 #[derive(Debug)]
 struct Copying;
@@ -53,6 +65,7 @@ fn forms(table: &[(&'static str, Form)]) -> BTreeMap<Category, Form> {
         .collect()
 }
 
+/// The server's default `[home]`, and two vendors.
 fn policy() -> Policy {
     let vendor = |id: &str| VendorSource {
         id: VendorId::from(id),
@@ -74,18 +87,34 @@ fn policy() -> Policy {
         projects: vec![ProjectSource {
             name: ProjectName::from("console"),
             region: Region::from("EU"),
-            organization_key: Some("org_id".to_owned()),
+            organization_key: None,
             consent: ConsentMode::OptOut,
         }],
         home: forms(&[
             ("user.behavior", Form::Clear),
             ("user.behavior.referrer", Form::Path),
             ("user.device", Form::Clear),
+            ("user.device.ip_address", Form::Withheld),
             ("user.device.device_id", Form::Sealed),
+            ("user.device.cookie_id", Form::Withheld),
             ("user.location.imprecise", Form::City),
+            ("user.location.precise", Form::Withheld),
             ("user.unique_id", Form::Sealed),
+            ("user.name", Form::Sealed),
             ("user.contact", Form::Sealed),
+            ("user.contact.organization", Form::Clear),
+            ("user.contact.organization.id", Form::Sealed),
+            ("user.account", Form::Clear),
+            ("user.account.username", Form::Sealed),
+            ("user.job_title", Form::Clear),
+            ("user.workplace", Form::Clear),
+            ("user.demographic.language", Form::Clear),
+            ("user.telemetry", Form::Clear),
+            ("user.privacy_preferences", Form::Clear),
             ("user.content", Form::Withheld),
+            ("user.payment", Form::Withheld),
+            ("user.financial", Form::Withheld),
+            ("user.government_id", Form::Withheld),
             ("system", Form::Clear),
             ("unclassified", Form::Clear),
         ]),
@@ -95,74 +124,126 @@ fn policy() -> Policy {
     Policy::compile(PolicyId(1), source).unwrap()
 }
 
-fn event(number: usize) -> IncomingEvent<'static> {
-    let person = number / 7;
-    let device = format!("{person:08x}-3d58-4f0c-9f7f-{:012x}", person * 7919);
-    let text = |text: &str| Value::Text(Cow::Owned(text.to_owned()));
-    let page = format!("/docs/guides/topic-{}", number % 5000);
-    let referrer = format!("https://www.example.org/search/{}", number % 300);
-    let properties: Vec<(&'static str, Value<'static>)> = vec![
-        ("$os", text("Windows")),
-        ("$browser", text("Chrome")),
-        ("$browser_version", Value::Int(142)),
-        ("$screen_height", Value::Int(1080)),
-        ("$screen_width", Value::Int(1920)),
-        ("mp_lib", text("web")),
-        ("$lib_version", text("2.74.0")),
-        ("$device_id", text(&device)),
-        (
-            "$current_url",
-            text(&format!(
-                "https://platform.example.com{page}?utm_source=news&tab={}",
-                number % 9
-            )),
-        ),
-        ("$referrer", text(&referrer)),
-        ("$referring_domain", text("www.example.org")),
-        ("$initial_referrer", text("$direct")),
-        ("$initial_referring_domain", text("$direct")),
-        (
-            "current_page_title",
-            text(&format!("Guide {} - Console", number % 5000)),
-        ),
-        ("current_domain", text("platform.example.com")),
-        ("current_url_path", text(&page)),
-        ("current_url_protocol", text("https:")),
-        ("utm_source", text("news")),
-        ("plan", text("pro")),
-        ("seats", Value::Int(5)),
-        ("is_trial", Value::Bool(false)),
-        ("org_id", text(&format!("org-{}", person % 150))),
-        ("request", text(&format!("req{number:012}"))),
-        ("duration_ms", Value::Int(1200 + number as i64 % 700)),
-        ("status", text("ok")),
-    ];
+/// As the decoder of Mixpanel's dialect would give it.
+fn parse(json: &str) -> IncomingEvent<'static> {
+    let mut event: serde_json::Value = serde_json::from_str(json).unwrap();
+    let properties = event["properties"].as_object_mut().unwrap();
+    let mut taken = |key: &str| Some(properties.remove(key)?.as_str()?.to_owned());
+    let insert_id = taken("$insert_id").map(Cow::Owned);
+    let distinct_id = taken("distinct_id").map(Cow::Owned);
+    taken("token");
+    properties.remove("time");
+    let properties = std::mem::take(properties)
+        .into_iter()
+        .map(|(key, value)| {
+            let value = match value {
+                serde_json::Value::Bool(value) => Value::Bool(value),
+                serde_json::Value::Number(value) => Value::Int(value.as_i64().unwrap()),
+                serde_json::Value::String(value) => Value::Text(Cow::Owned(value)),
+                other => unreachable!("{other}"),
+            };
+            (Cow::Owned(key), value)
+        })
+        .collect();
     IncomingEvent {
         index: 0,
         token: None,
-        name: Cow::Borrowed("$mp_web_page_view"),
-        time: Some(TimestampMs(1_795_300_000_000 - number as i64)),
-        insert_id: Some(Cow::Owned(format!("k3j4h5{number:010}"))),
+        name: Cow::Owned(event["event"].as_str().unwrap().to_owned()),
+        time: Some(TimestampMs(1_795_300_000_000)),
+        insert_id,
         identity: IdentityClaim {
-            distinct_id: Some(Cow::Owned(format!("$device:{device}"))),
+            distinct_id,
             ..IdentityClaim::default()
         },
-        properties: properties
-            .into_iter()
-            .map(|(key, value)| (Cow::Borrowed(key), value))
-            .collect(),
+        properties,
     }
 }
 
+#[inline(never)]
+fn admit_batch(
+    policy: &Policy,
+    context: &IntakeContext<'_>,
+    batch: &[IncomingEvent<'_>],
+) -> Vec<Record> {
+    batch
+        .iter()
+        .enumerate()
+        .map(|(number, event)| {
+            let identity = ResolvedIdentity {
+                person: PersonNumber(number as u32),
+                organization: None,
+                insert_key: [number as u8; 16],
+                insert_id: event.insert_id.as_deref().unwrap_or(""),
+            };
+            Record::Event(policy.admit(context, event, &identity).unwrap())
+        })
+        .collect()
+}
+
+#[inline(never)]
+fn encode_batch(records: &[Record]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(BATCH * 300);
+    record::encode(&[], records, &Copying, &mut out).unwrap();
+    out
+}
+
+#[inline(never)]
+fn decode_batch(bytes: &[u8], records: usize) {
+    assert_eq!(record::decode(bytes).unwrap().records.len(), records);
+}
+
+#[inline(never)]
+fn measured(
+    policy: &Policy,
+    context: &IntakeContext<'_>,
+    events: &[IncomingEvent<'_>],
+    rounds: usize,
+) {
+    let mut times: [Vec<u128>; 4] = Default::default();
+    let mut bytes = 0;
+    for _ in 0..rounds {
+        let mut total = [0; 4];
+        bytes = 0;
+        for batch in events.chunks(BATCH) {
+            let start = Instant::now();
+            let records = admit_batch(policy, context, batch);
+            let admitted = Instant::now();
+            let out = encode_batch(&records);
+            let encoded = Instant::now();
+            drop(black_box(records));
+            let dropped = Instant::now();
+            decode_batch(&out, batch.len());
+            for (total, (from, to)) in total.iter_mut().zip([
+                (start, admitted),
+                (admitted, encoded),
+                (encoded, dropped),
+                (dropped, Instant::now()),
+            ]) {
+                *total += (to - from).as_nanos();
+            }
+            bytes += out.len();
+        }
+        for (times, total) in times.iter_mut().zip(total) {
+            times.push(total / events.len() as u128);
+        }
+    }
+    for (name, mut times) in ["admit", "encode", "drop", "decode"].into_iter().zip(times) {
+        times.sort_unstable();
+        let middle = times.get(rounds / 2).unwrap();
+        let fastest = times.first().unwrap();
+        println!("  {name:6} {middle:>6} ns an event (fastest round {fastest})");
+    }
+    let each = bytes / events.len();
+    println!("  record {each:>6} bytes an event, before compression");
+}
+
 fn main() {
-    let policy = policy();
-    let project = ProjectName::from("console");
-    let limits = Limits::default();
-    let place = Place {
-        country: "DE".to_owned(),
-        region: Some("Berlin".to_owned()),
-        city: Some("Berlin".to_owned()),
-    };
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let only = arguments.first().map_or("", String::as_str);
+    let rounds = arguments
+        .get(1)
+        .map_or(11, |rounds| rounds.parse().unwrap());
+    let (policy, project, limits) = (policy(), ProjectName::from("console"), Limits::default());
     let context = IntakeContext {
         project: &project,
         received: TimestampMs(1_795_300_001_000),
@@ -170,68 +251,23 @@ fn main() {
         signals: Signals::default(),
         consent: ConsentState::default(),
         address: "203.0.113.7".parse().ok(),
-        place: Some(&place),
+        place: None,
         user_agent: None,
         limits: &limits,
     };
-    let events: Vec<IncomingEvent<'_>> = (0..BATCH * BATCHES).map(event).collect();
-    let (mut admits, mut encodes, mut decodes) = (Vec::new(), Vec::new(), Vec::new());
-    let mut bytes = 0;
-    for _ in 0..ROUNDS {
-        let (mut admit, mut encode, mut decode) = (0, 0, 0);
-        bytes = 0;
-        for batch in events.chunks(BATCH) {
-            let start = Instant::now();
-            let records: Vec<Record> = batch
-                .iter()
-                .enumerate()
-                .map(|(number, event)| {
-                    let identity = ResolvedIdentity {
-                        person: PersonNumber(number as u32),
-                        organization: None,
-                        insert_key: [number as u8; 16],
-                        insert_id: event.insert_id.as_deref().unwrap_or(""),
-                    };
-                    Record::Event(policy.admit(&context, event, &identity).unwrap())
-                })
-                .collect();
-            admit += start.elapsed().as_nanos();
-            let start = Instant::now();
-            let mut out = Vec::with_capacity(BATCH * 300);
-            record::encode(&[], &records, &Copying, &mut out).unwrap();
-            encode += start.elapsed().as_nanos();
-            bytes += out.len();
-            let start = Instant::now();
-            let entry = record::decode(&out).unwrap();
-            decode += start.elapsed().as_nanos();
-            assert_eq!(entry.records.len(), batch.len());
+    let shapes: [(&str, fn(usize, &str) -> String); 2] = [
+        ("browser", events::browser_event),
+        ("flat", events::flat_event),
+    ];
+    for (name, shape) in shapes.into_iter().filter(|(name, _)| name.contains(only)) {
+        let events: Vec<_> = (0..BATCH * (WARM_UP + BATCHES))
+            .map(|number| parse(&shape(number, "token")))
+            .collect();
+        let (warm_up, events) = events.split_at(BATCH * WARM_UP);
+        for batch in warm_up.chunks(BATCH) {
+            drop(encode_batch(&admit_batch(&policy, &context, batch)));
         }
-        let each = |total: u128| total / (BATCH * BATCHES) as u128;
-        admits.push(each(admit));
-        encodes.push(each(encode));
-        decodes.push(each(decode));
+        println!("{name}: {} B a JSON event", shape(0, "token").len());
+        measured(&policy, &context, events, rounds);
     }
-    for times in [&mut admits, &mut encodes, &mut decodes] {
-        times.sort_unstable();
-    }
-    let middle = |times: &[u128]| times.get(ROUNDS / 2).copied().unwrap_or(0);
-    println!(
-        "admit  {:>6} ns an event (fastest round {})",
-        middle(&admits),
-        admits.first().unwrap()
-    );
-    println!(
-        "encode {:>6} ns an event (fastest round {})",
-        middle(&encodes),
-        encodes.first().unwrap()
-    );
-    println!(
-        "decode {:>6} ns an event (fastest round {})",
-        middle(&decodes),
-        decodes.first().unwrap()
-    );
-    println!(
-        "record {:>6} bytes an event, before compression",
-        bytes / (BATCH * BATCHES)
-    );
 }

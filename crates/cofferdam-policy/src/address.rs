@@ -49,7 +49,12 @@ const OPAQUE: &[&str] = &[
 pub fn split_url(text: &str) -> Option<UrlParts<'_>> {
     let text = text.trim();
     let mut parts = UrlParts::default();
-    let rest = if let Some((scheme, rest)) = scheme(text) {
+    // A scheme begins with a letter.
+    let scheme = match text.as_bytes() {
+        [b'/' | b'?' | b'#', ..] => None,
+        _ => scheme(text),
+    };
+    let rest = if let Some((scheme, rest)) = scheme {
         parts.scheme = Some(scheme);
         match rest.strip_prefix("//") {
             Some(rest) => authority(rest, &mut parts),
@@ -66,12 +71,26 @@ pub fn split_url(text: &str) -> Option<UrlParts<'_>> {
     } else {
         return None;
     };
-    let (rest, fragment) = cut(rest, b'#');
+    let tail = split_after_base(rest);
+    Some(UrlParts {
+        scheme: parts.scheme,
+        user_info: parts.user_info,
+        host: parts.host,
+        port: parts.port,
+        ..tail
+    })
+}
+
+/// The path, query and fragment of what follows the authority.
+pub(crate) fn split_after_base(text: &str) -> UrlParts<'_> {
+    let (rest, fragment) = cut(text, b'#');
     let (path, query) = cut(rest, b'?');
-    parts.path = path;
-    parts.query = query;
-    parts.fragment = fragment;
-    Some(parts)
+    UrlParts {
+        path,
+        query,
+        fragment,
+        ..UrlParts::default()
+    }
 }
 
 impl<'a> UrlParts<'a> {
@@ -165,6 +184,13 @@ fn authority<'a>(text: &'a str, parts: &mut UrlParts<'a>) -> &'a str {
     // A backslash ends the authority too, as in browsers.
     let end = end(text, |byte| matches!(byte, b'/' | b'?' | b'#' | b'\\'));
     let (authority, rest) = text.split_at_checked(end).unwrap_or((text, ""));
+    if !authority
+        .bytes()
+        .any(|byte| matches!(byte, b'@' | b':' | b']'))
+    {
+        parts.host = Some(authority);
+        return rest;
+    }
     let host = match authority.rsplit_once('@') {
         Some((info, host)) => {
             parts.user_info = Some(info);

@@ -55,7 +55,7 @@ pub(crate) fn event(
     let mut sent = derived::Sent::default();
     for (key, value) in &event.properties {
         sent.note(key);
-        walker.property(key, value);
+        walker.value(key, value, 0);
     }
     derived::add(&mut walker, context, sent);
     let name = name(&mut walker, &event.name);
@@ -114,7 +114,7 @@ pub(crate) fn update(
         if update.operation == Operation::Unset {
             walker.named(key);
         } else {
-            walker.property(key, value);
+            walker.value(key, value, 0);
         }
     }
     let (time, time_note) = time(update.time, context.received);

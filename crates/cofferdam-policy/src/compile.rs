@@ -115,8 +115,12 @@ fn sells(purpose: &str) -> bool {
 pub(crate) struct IntakeRow {
     /// The forms that recipients may have.
     pub(crate) forms: FormSet,
+    /// Whether somebody needs the value as it was sent.
+    pub(crate) original: bool,
     /// Why nobody may have it, where nobody may.
     pub(crate) refusal: Refusal,
+    /// Whether it is a secret, which is never looked into.
+    pub(crate) secret: bool,
     /// Whether home may have it in some form.
     pub(crate) home: bool,
     /// Whether values identify people, so that they are sealed.
@@ -133,17 +137,17 @@ pub(crate) struct IntakeTable {
 }
 
 impl IntakeTable {
-    pub(crate) fn row(&self, category: Category) -> IntakeRow {
-        self.rows
-            .get(category.index())
-            .copied()
-            .unwrap_or(IntakeRow {
-                forms: FormSet::default(),
-                refusal: Refusal::NotListed,
-                home: false,
-                identifying: true,
-                free_text: false,
-            })
+    pub(crate) fn row(&self, category: Category) -> &IntakeRow {
+        const NOBODY: IntakeRow = IntakeRow {
+            forms: FormSet::NONE,
+            original: false,
+            refusal: Refusal::NotListed,
+            secret: false,
+            home: false,
+            identifying: true,
+            free_text: false,
+        };
+        self.rows.get(category.index()).unwrap_or(&NOBODY)
     }
 }
 
@@ -246,6 +250,8 @@ fn intake_row(category: Category, home: &Listed, own: &[&VendorTable], day: Day)
     }
     IntakeRow {
         forms,
+        original: forms.needs_original(),
+        secret: rules::is_secret(category),
         refusal: at_home.err().unwrap_or(Refusal::Withheld),
         home: at_home.is_ok(),
         identifying: is_identifying(category),

@@ -13,14 +13,15 @@ pub(crate) mod layer;
 mod national;
 mod network;
 mod phone;
-mod scan;
+pub(crate) mod scan;
 pub(crate) mod secret;
 
 pub use found::{Confidence, Detection, Detections};
 pub use layer::{Layer, LayerKind, unwrap_layers};
 
 use crate::rules::{KeyContext, RuleSwitches};
-use scan::{ASSIGN, AT, Census, ESCAPE, LETTER, PAREN, PLUS, SPACE, Scan, UPPER, census};
+use cofferdam_model::is_uuid;
+use scan::{ASSIGN, AT, Census, ESCAPE, LETTER, OTHER, PAREN, PLUS, SPACE, Scan, UPPER, census};
 
 /// Everything found in a text as it stands. See [`inspect`] for what hides in encodings.
 #[must_use]
@@ -41,7 +42,7 @@ pub fn inspect(text: &str, context: KeyContext, switches: &RuleSwitches) -> Dete
     }
     let census = census(text);
     let mut found = surface(text, context, switches, census);
-    if layer::may_be_wrapped(text, census.flags) {
+    if layer::may_be_wrapped(text, census.flags()) {
         layer::inspect(text, context, switches, 0, &mut found);
     }
     found
@@ -100,21 +101,26 @@ pub fn mask(text: &str, detections: &Detections) -> String {
     masked
 }
 
+/// Whether nothing can be found in a text with such a census, nor in anything that it wraps.
+pub(crate) fn is_quiet(text: &str, census: &Census) -> bool {
+    !may_speak(text, census) && !layer::may_be_wrapped(text, census.flags())
+}
+
+fn may_speak(text: &str, census: &Census) -> bool {
+    let short = text.len() < 16 || !census.has(LETTER);
+    census.digits >= 4 || census.colons >= 2 || !short || census.has(AT | ESCAPE)
+}
+
 /// Runs the scanners that the census allows.
 fn surface(text: &str, context: KeyContext, switches: &RuleSwitches, census: Census) -> Detections {
-    let has = |flag: u8| census.flags & flag != 0;
-    let length = text.len();
-    let short = length < 16 || !has(LETTER);
-    if census.digits < 4 && census.colons < 2 && short && !has(AT | ESCAPE)
-        || length == 36 && census.dashes == 4 && is_uuid(text)
-    {
+    if !may_speak(text, &census) || census.dashes == 4 && is_uuid(text.as_bytes()) {
         return Detections::default();
     }
-    let mut scan = Scan::new(text, context, switches, census.flags);
-    if has(AT) {
+    let mut scan = Scan::new(text, context, switches, census.flags());
+    if census.has(AT) {
         email::plain(&mut scan);
     }
-    if has(ESCAPE) {
+    if census.has(ESCAPE) {
         email::encoded(&mut scan);
     }
     if census.dots >= 3 && census.digits >= 4 {
@@ -123,37 +129,29 @@ fn surface(text: &str, context: KeyContext, switches: &RuleSwitches, census: Cen
     if census.colons >= 2 {
         network::ipv6(&mut scan);
     }
-    if length >= 17 && (census.colons >= 5 || census.dashes >= 5) {
+    if text.len() >= 17 && (census.colons >= 5 || census.dashes >= 5) {
         network::mac(&mut scan);
     }
     if census.digits >= 4 {
         numbers(&mut scan, census);
     }
-    if !short {
+    if text.len() >= 16 && census.has(LETTER) {
         words(&mut scan, census);
     }
     scan.found
 }
 
-/// Whether the text is a UUID: it is nothing else, and events are full of them.
-fn is_uuid(text: &str) -> bool {
-    text.bytes()
-        .enumerate()
-        .all(|(position, byte)| match position {
-            8 | 13 | 18 | 23 => byte == b'-',
-            _ => byte.is_ascii_hexdigit(),
-        })
-}
-
 /// Scanners for texts with several digits.
 fn numbers(scan: &mut Scan<'_>, census: Census) {
-    let has = |flag: u8| census.flags & flag != 0;
     let length = scan.text.len();
-    if census.digits >= 6 {
+    let lettered = census.has(LETTER);
+    // One word of letters and digits: most ids. No number of digits alone ends in it.
+    let one_word = lettered && !census.has(OTHER);
+    if census.digits >= digits::DIGITS_MIN && !one_word {
         digits::scan(scan);
     }
-    if has(LETTER) {
-        if length >= 6 {
+    if lettered {
+        if length >= if one_word { 8 } else { 6 } {
             national::lettered(scan);
         }
         if census.digits >= 8 && length >= 15 {
@@ -166,7 +164,7 @@ fn numbers(scan: &mut Scan<'_>, census: Census) {
         network::coordinates(scan);
     }
     // Last: what is something else already is no phone.
-    let punctuated = has(PLUS | PAREN | SPACE) || census.dashes > 0 || census.dots > 0;
+    let punctuated = census.has(PLUS | PAREN | SPACE) || census.dashes > 0 || census.dots > 0;
     if census.digits >= 7 && (punctuated || scan.context.any(KeyContext::PHONE)) {
         phone::scan(scan);
     }
@@ -174,21 +172,20 @@ fn numbers(scan: &mut Scan<'_>, census: Census) {
 
 /// Scanners for texts of some length with letters.
 fn words(scan: &mut Scan<'_>, census: Census) {
-    let has = |flag: u8| census.flags & flag != 0;
     if scan.text.len() >= 20 {
         secret::tokens(scan);
         secret::high_entropy(scan);
         if census.dashes >= 10 || census.dots >= 2 && scan.text.len() > 40 {
             secret::markers(scan);
         }
-        if has(UPPER) && census.digits > 0 {
+        if census.has(UPPER) && census.digits > 0 && census.has(OTHER) {
             network::user_agent(scan);
         }
     }
-    if has(SPACE) {
+    if census.has(SPACE) && (census.has(UPPER) || census.digits > 0) {
         secret::credentials(scan);
     }
-    if has(ASSIGN) {
+    if census.has(ASSIGN) {
         secret::key_value(scan);
         if census.colons > 0 {
             secret::user_info(scan);

@@ -13,6 +13,8 @@ use std::borrow::Cow;
 pub(crate) struct FormSet(u16);
 
 impl FormSet {
+    pub(crate) const NONE: Self = Self(0);
+
     pub(crate) fn add(&mut self, form: Form) {
         self.0 |= 1 << form as u16;
     }

@@ -12,7 +12,6 @@ use crate::admitted::{Blob, Body, Kept, Node};
 use crate::classify::{Basis, Class};
 use crate::compile::Tables;
 use crate::paths::{BOOL, NESTED, NUMBER, PathInfo, TEXT};
-use crate::record;
 use crate::values::{Bytes, Leaf};
 use cofferdam_model::{Refusal, SealError, Sealer};
 use std::borrow::Cow;
@@ -27,7 +26,7 @@ pub(crate) type Outcome = (usize, Result<cofferdam_model::Form, Refusal>);
 /// A record, its sealed part open.
 pub(crate) struct Opened<'r> {
     pub(crate) body: &'r Body,
-    blob: Cow<'r, [u8]>,
+    blob: &'r [u8],
     /// Where each sealed value stands in the blob, by field; computed for decoded records.
     sealed_at: Vec<u32>,
 }
@@ -35,11 +34,16 @@ pub(crate) struct Opened<'r> {
 impl<'r> Opened<'r> {
     pub(crate) fn new(body: &'r Body, sealer: &dyn Sealer) -> Result<Self, Refusal> {
         let blob = match &body.blob {
-            Blob::Plain(plain) => Cow::Borrowed(plain.as_slice()),
-            Blob::Sealed { bytes, .. } if bytes.is_empty() => Cow::Borrowed([].as_slice()),
-            Blob::Sealed { bytes, position } => {
-                let context = record::context(&body.project, *position, body.insert_key);
-                Cow::Owned(sealer.open(body.person, &context, bytes).map_err(of_seal)?)
+            Blob::Plain(plain) => plain.as_slice(),
+            Blob::Sealed {
+                part,
+                start,
+                length,
+                ..
+            } => {
+                let plain = part.open(body.person, sealer).map_err(of_seal)?;
+                let own = plain.get(*start..).ok_or(Refusal::Malformed)?;
+                own.get(..*length as usize).unwrap_or(own)
             }
         };
         let mut opened = Self {
@@ -53,7 +57,7 @@ impl<'r> Opened<'r> {
 
     /// Finds the sealed values: they stand in the blob in the order of their fields.
     fn index(&mut self) -> Result<(), Refusal> {
-        let mut bytes = Bytes::new(&self.blob);
+        let mut bytes = Bytes::new(self.blob);
         let mut positions = Vec::with_capacity(self.body.fields.len());
         for field in &self.body.fields {
             positions.push(u32::try_from(bytes.offset()).unwrap_or(u32::MAX));
@@ -73,7 +77,7 @@ impl<'r> Opened<'r> {
             Kept::Inside => return Err(Refusal::Malformed),
             Kept::Inline => (self.body.values.as_slice(), field.at),
             Kept::Sealed => (
-                &*self.blob,
+                self.blob,
                 self.sealed_at.get(number).copied().unwrap_or(u32::MAX),
             ),
         };

@@ -44,6 +44,8 @@ pub(crate) struct PathInfo {
     classes: [Class; VARIANTS],
     /// What was found in the key's own name.
     pub(crate) found: Option<(Category, RuleName)>,
+    /// The path that came after this one in the record before: see [`Paths::after`].
+    next: AtomicU32,
 }
 
 impl PathInfo {
@@ -95,6 +97,7 @@ impl PathInfo {
             name,
             classes,
             found,
+            next: AtomicU32::new(0),
         }
     }
 
@@ -108,7 +111,12 @@ impl PathInfo {
             context: KeyContext::NONE,
             classes: std::array::from_fn(|_| class.clone()),
             found: None,
+            next: AtomicU32::new(0),
         }
+    }
+
+    fn is(&self, carrier: Carrier, key: &str) -> bool {
+        self.carrier == carrier && *self.key == *key
     }
 
     pub(crate) fn class(&self, variant: u16) -> &Class {
@@ -195,6 +203,33 @@ impl Paths {
         }
     }
 
+    /// The path that comes after the path `before` in a record; `None` where the set is full.
+    ///
+    /// Records of a project have mostly the same fields in the same order, so that the one that followed last time is compared
+    /// before anything is hashed. A wrong guess costs that comparison, never a wrong path.
+    #[inline]
+    pub(crate) fn after(
+        &self,
+        before: Option<&PathInfo>,
+        classifier: &Classifier,
+        carrier: Carrier,
+        key: &str,
+    ) -> Option<(u32, &PathInfo)> {
+        if let Some(before) = before {
+            let guess = before.next.load(Ordering::Relaxed);
+            if let Some(info) = self.get(guess)
+                && info.is(carrier, key)
+            {
+                return Some((guess, info));
+            }
+        }
+        let number = self.number(classifier, carrier, key)?;
+        if let Some(before) = before {
+            before.next.store(number, Ordering::Relaxed);
+        }
+        Some((number, self.get(number)?))
+    }
+
     #[expect(
         clippy::cast_possible_truncation,
         reason = "any bits of the hash will do"
@@ -216,8 +251,7 @@ impl Paths {
                 Some(taken) => taken - 1,
             };
             if let Some(info) = self.get(number)
-                && info.carrier == carrier
-                && *info.key == *key
+                && info.is(carrier, key)
             {
                 return Ok(number);
             }
@@ -273,6 +307,27 @@ mod tests {
             Some(first)
         );
         assert_eq!(&*paths.get(first).unwrap().path, "properties.plan");
+    }
+
+    #[test]
+    fn a_wrong_guess_of_the_next_path_costs_only_a_look() {
+        let classifier = Classifier::default();
+        let paths = Paths::growing();
+        let after = |before, carrier, key| paths.after(before, &classifier, carrier, key).unwrap();
+        let (_, first) = after(None, Carrier::Property, "plan");
+        for (carrier, key) in [
+            (Carrier::Property, "seats"),
+            (Carrier::Profile, "seats"),
+            (Carrier::Property, "seat"),
+            (Carrier::Property, "seats"),
+            (Carrier::Property, "plan"),
+        ] {
+            for _ in 0..2 {
+                let (number, info) = after(Some(first), carrier, key);
+                assert_eq!(Some(number), paths.number(&classifier, carrier, key));
+                assert_eq!((info.carrier, &*info.name), (carrier, key));
+            }
+        }
     }
 
     #[test]

@@ -2,22 +2,27 @@
 //!
 //! Encoded from admitted records only; decoded by every consumer of the journal. Each name (path, class, event, project,
 //! refusal) is written where it is first used and is a small number from then on; so is the layout of a record's fields. A
-//! value equal to the one that the same field had before in the entry is not written again.
-//! Invariant: identifying values leave memory only inside the record's sealed part; decoding never panics.
+//! value equal to the one that the same field had before in the entry is not written again. What identifies a person is sealed
+//! once for all records of the entry, and stands behind them.
+//! Invariant: identifying values leave memory only inside a sealed part; decoding never panics.
 
 mod decode;
 mod definition;
 mod encode;
 mod kinds;
+mod sealed;
 
 use crate::Record;
-use cofferdam_model::{Definition, ProjectName};
+use cofferdam_model::Definition;
 
 pub use decode::decode;
 pub use encode::encode;
+pub(crate) use sealed::Part;
 
 /// The newest format that this version reads, and the one that it writes.
-pub const VERSION: u8 = 1;
+pub const VERSION: u8 = 2;
+/// The oldest: there each record had a sealed part of its own.
+const VERSION_MIN: u8 = 1;
 
 /// What an entry holds.
 #[derive(Clone, Debug)]
@@ -42,13 +47,3 @@ const FLAG_VERIFIED: u8 = 2;
 const FLAG_ORGANIZATION: u8 = 4;
 const FLAG_TIME: u8 = 8;
 const FLAG_TIME_UNUSABLE: u8 = 16;
-
-/// What a record's sealed part is bound to: format, project, place in the entry and deduplication key.
-pub(crate) fn context(project: &ProjectName, position: u32, insert_key: [u8; 16]) -> Vec<u8> {
-    let mut context = b"cofferdam record 1\0".to_vec();
-    context.extend_from_slice(project.as_str().as_bytes());
-    context.push(0);
-    context.extend_from_slice(&position.to_le_bytes());
-    context.extend_from_slice(&insert_key);
-    context
-}

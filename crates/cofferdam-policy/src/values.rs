@@ -3,7 +3,7 @@
 //! Written by admit, copied by the record encoder, read by minimize. Layout of the first byte: `00..=1F` kinds below, `20..=3F`
 //! small integers, `40..=FF` text of 0 to 191 bytes. Invariant: reading never panics and never reads past the end.
 
-use cofferdam_model::{Form, Value};
+use cofferdam_model::{DEVICE_PREFIX, Form, Value};
 use std::borrow::Cow;
 
 const NULL: u8 = 0;
@@ -21,9 +21,6 @@ const EMPTY_OBJECT: u8 = 11;
 const SMALL_INT: u8 = 0x20;
 const SHORT_TEXT: u8 = 0x40;
 const SHORT_TEXT_MAX: usize = (0xFF - SHORT_TEXT) as usize;
-
-/// What anonymous ids begin with.
-pub(crate) const DEVICE_PREFIX: &str = "$device:";
 
 /// A leaf as kept: its value, and the form in which it was kept where that is not the original.
 #[derive(Clone, Debug, PartialEq)]
@@ -119,45 +116,63 @@ pub(crate) fn put_coarse(out: &mut Vec<u8>, form: Form, value: &Value<'_>) {
     put_plain(out, value);
 }
 
-fn digit(byte: u8) -> Option<u8> {
-    match byte {
-        b'0'..=b'9' => Some(byte - b'0'),
-        b'a'..=b'f' => Some(byte - b'a' + 10),
-        _ => None,
+/// The value of a lower-case hex digit; 255 for any other byte.
+fn digit(byte: u8) -> u8 {
+    const DIGITS: [u8; 256] = digits();
+    #[expect(clippy::indexing_slicing, reason = "a byte is below 256")]
+    DIGITS[usize::from(byte)]
+}
+
+#[expect(
+    clippy::indexing_slicing,
+    reason = "evaluated at build time over a fixed range"
+)]
+const fn digits() -> [u8; 256] {
+    let mut table = [255; 256];
+    let mut value = 0;
+    while value < 16 {
+        table[b"0123456789abcdef"[value] as usize] = value as u8;
+        value += 1;
     }
+    table
+}
+
+/// The bytes that pairs of lower-case hex digits stand for; false, and bytes of no meaning, where one is no such digit.
+/// All digits are looked at before the answer is: that is cheaper than a branch for each.
+fn unhex(pairs: &[[u8; 2]], bytes: &mut [u8]) -> bool {
+    let mut all = 0;
+    for ([high, low], byte) in pairs.iter().zip(bytes) {
+        let (high, low) = (digit(*high), digit(*low));
+        all |= high | low;
+        *byte = high << 4 | low;
+    }
+    all < 16
 }
 
 fn pack_hex(text: &[u8], out: &mut Vec<u8>) -> bool {
-    for pair in text.chunks_exact(2) {
-        let [high, low] = pair else { return false };
-        let (Some(high), Some(low)) = (digit(*high), digit(*low)) else {
-            return false;
-        };
-        out.push(high << 4 | low);
-    }
-    true
+    let mut packed = [0; 32];
+    let (pairs, _) = text.as_chunks::<2>();
+    let fits = unhex(pairs, &mut packed);
+    out.extend_from_slice(packed.get(..pairs.len()).unwrap_or(&[]));
+    fits
 }
 
 /// A lower-case UUID's sixteen bytes.
 fn pack_uuid(text: &[u8]) -> Option<[u8; 16]> {
-    if !is_uuid(text) {
-        return None;
+    let mut digits = [0; 32];
+    let (mut at, mut rest) = (0, text);
+    for (number, length) in [8, 4, 4, 4, 12].into_iter().enumerate() {
+        if number > 0 {
+            rest = rest.strip_prefix(b"-")?;
+        }
+        let (group, tail) = rest.split_at_checked(length)?;
+        digits.get_mut(at..at + length)?.copy_from_slice(group);
+        at += length;
+        rest = tail;
     }
     let mut packed = [0; 16];
-    let mut digits = text.iter().filter(|byte| **byte != b'-');
-    for byte in &mut packed {
-        *byte = digit(*digits.next()?)? << 4 | digit(*digits.next()?)?;
-    }
-    Some(packed)
-}
-
-/// Whether a text has the shape of a UUID, in either case.
-pub(crate) fn is_uuid(text: &[u8]) -> bool {
-    text.len() == 36
-        && text.iter().enumerate().all(|(at, byte)| match at {
-            8 | 13 | 18 | 23 => *byte == b'-',
-            _ => byte.is_ascii_hexdigit(),
-        })
+    let (pairs, _) = digits.as_chunks::<2>();
+    (rest.is_empty() && unhex(pairs, &mut packed)).then_some(packed)
 }
 
 /// Appends bytes as lower-case hex.

@@ -82,6 +82,12 @@ fn main() {
     }
 }
 
+/// Seconds since 1970: what a client sends must not lie in the future.
+fn now_seconds() -> u64 {
+    use cofferdam_model::Clock;
+    (cofferdam_server::clock::SystemClock.now().0 / 1000).cast_unsigned()
+}
+
 /// One case, with and without the journal.
 fn measure(case: &Case, events: usize) -> bool {
     let mut rates = Vec::new();

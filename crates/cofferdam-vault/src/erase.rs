@@ -5,11 +5,10 @@
 
 use crate::deletion::{self, DeletionRequest};
 use crate::identity::index::Tombstone;
-use crate::identity::plan::DEVICE;
 use crate::vault::Vault;
 use crate::{VaultError, database};
 use cofferdam_access::{Erase, Permit};
-use cofferdam_model::{IdKey, IdKind, PersonNumber, ProjectName};
+use cofferdam_model::{DEVICE_PREFIX, IdKey, IdKind, PersonNumber, ProjectName};
 use sqlx::{Connection, SqliteConnection};
 use std::collections::BTreeSet;
 use std::sync::PoisonError;
@@ -216,7 +215,7 @@ impl Vault {
         let Some((_, id)) = &doomed.stored else {
             return Ok(0);
         };
-        let bare = id.strip_prefix(DEVICE);
+        let bare = id.strip_prefix(DEVICE_PREFIX);
         let tokens: Vec<_> = {
             let tokens = self.tokens.read().unwrap_or_else(PoisonError::into_inner);
             let domains = tokens.all().into_iter();

@@ -2,8 +2,10 @@
 //!
 //! Invariant: a segment that is replaced leaves nothing of itself; `Ids::Keep` replaces secrets and personal data only.
 
-use crate::detect::{Confidence, Detection, Detections, inspect, layer, secret};
+use crate::detect::scan::{self, Census};
+use crate::detect::{Confidence, Detection, Detections, inspect, is_quiet, layer, secret};
 use crate::rules::{Effect, KeyContext, RuleId, RuleSwitches};
+use cofferdam_model::is_uuid;
 use std::borrow::Cow;
 
 const PATH_SECRET: RuleId = RuleId::value("value.path_secret");
@@ -97,8 +99,9 @@ pub fn clean_path<'a>(path: &'a str, ids: Ids, switches: &RuleSwitches) -> Clean
     let mut found = Detections::default();
     let mut cleaned: Option<String> = None;
     let (mut start, mut previous) = (0, "");
-    for segment in path.split('/') {
+    for segment in path.as_bytes().split(|byte| *byte == b'/') {
         let end = start + segment.len();
+        let segment = path.get(start..end).unwrap_or("");
         let replacement = replacement(segment, previous, start, ids, switches, &mut found);
         match (&mut cleaned, replacement) {
             (Some(text), replacement) => text.push_str(replacement.unwrap_or(segment)),
@@ -163,22 +166,32 @@ fn replacement(
     {
         return None;
     }
-    let decoded = layer::percent(segment).map_or(Cow::Borrowed(segment), Cow::Owned);
-    let end = start + segment.len();
-    let mut personal = false;
-    for Detection {
-        rule, confidence, ..
-    } in inspect(&decoded, KeyContext::NONE, switches).iter()
+    let mut census = scan::census(segment);
+    let mut decoded = Cow::Borrowed(segment);
+    if census.has(scan::ESCAPE)
+        && let Some(text) = layer::percent(segment)
     {
-        if rule.rule().effect() == Effect::Protects {
-            found.push(*rule, start, end, *confidence);
-            personal = true;
+        census = scan::census(&text);
+        decoded = Cow::Owned(text);
+    }
+    let end = start + segment.len();
+    // Most segments are words in which nothing can be found.
+    if !is_quiet(&decoded, &census) {
+        let mut personal = false;
+        for Detection {
+            rule, confidence, ..
+        } in inspect(&decoded, KeyContext::NONE, switches).iter()
+        {
+            if rule.rule().effect() == Effect::Protects {
+                found.push(*rule, start, end, *confidence);
+                personal = true;
+            }
+        }
+        if personal {
+            return Some(REDACTED);
         }
     }
-    if personal {
-        return Some(REDACTED);
-    }
-    if is_secret(&decoded, previous) && switches.is_on(PATH_SECRET) {
+    if is_secret(&decoded, &census, previous) && switches.is_on(PATH_SECRET) {
         found.push(PATH_SECRET, start, end, Confidence::Likely);
         return Some(REDACTED);
     }
@@ -186,10 +199,10 @@ fn replacement(
 }
 
 /// A random string, or whatever follows `/reset/` and the like.
-fn is_secret(segment: &str, previous: &str) -> bool {
+fn is_secret(segment: &str, census: &Census, previous: &str) -> bool {
     let bytes = segment.as_bytes();
-    let digits = bytes.iter().filter(|byte| byte.is_ascii_digit()).count();
-    let upper = bytes.iter().any(u8::is_ascii_uppercase);
+    let digits = census.digits;
+    let upper = census.has(scan::UPPER);
     let like_token =
         segment.len() >= 4 && (digits > 0 || upper && segment.len() >= 8 || segment.len() >= 24);
     if like_token
@@ -199,12 +212,13 @@ fn is_secret(segment: &str, previous: &str) -> bool {
     {
         return true;
     }
+    if digits < 3 || segment.len() < 20 {
+        return false;
+    }
     // File names with a content hash (`main.3f2a9c.js`) and slugs with words are no secrets.
     let dense = !bytes.contains(&b'.') && bytes.iter().filter(|byte| **byte == b'-').count() <= 1;
     let hex = bytes.iter().all(u8::is_ascii_hexdigit);
-    dense
-        && digits >= 3
-        && (hex && segment.len() >= 20 || segment.len() >= 20 && secret::is_high_entropy(segment))
+    dense && (hex || secret::is_high_entropy(segment))
 }
 
 /// A number, a UUID, hex, a prefixed id (`cus_9s6XKz`), or the name of a person or organization.
@@ -214,11 +228,6 @@ fn is_id(segment: &str, previous: &str) -> bool {
     if digits == bytes.len() {
         return true;
     }
-    let uuid = bytes.len() == 36
-        && bytes.iter().enumerate().all(|(at, byte)| match at {
-            8 | 13 | 18 | 23 => *byte == b'-',
-            _ => byte.is_ascii_hexdigit(),
-        });
     let hex = bytes.len() >= 8 && digits >= 2 && bytes.iter().all(u8::is_ascii_hexdigit);
     let prefixed = segment
         .split_once(['_', '-', ':'])
@@ -234,7 +243,8 @@ fn is_id(segment: &str, previous: &str) -> bool {
         && digits >= 2
         && bytes.iter().all(u8::is_ascii_alphanumeric)
         && bytes.iter().any(u8::is_ascii_alphabetic);
-    uuid || hex
+    is_uuid(bytes)
+        || hex
         || prefixed
         || dense
         || segment.starts_with('@')

@@ -8,8 +8,6 @@ use crate::IntakeContext;
 use crate::admitted::Node;
 use crate::classify::Carrier;
 use crate::paths::{DERIVED, TEXT};
-use cofferdam_model::Value;
-use std::borrow::Cow;
 
 /// What the SDK sent itself.
 #[derive(Clone, Copy, Default)]
@@ -33,13 +31,14 @@ impl Sent {
 pub(super) fn add(walker: &mut Walker<'_>, context: &IntakeContext<'_>, sent: Sent) {
     if let Some(address) = context.address.filter(|_| !sent.address) {
         walker.carrier = Carrier::Top;
-        let path = walker.path("ip");
-        let text = if walker.is_wanted(path, TEXT) {
-            address.to_string()
-        } else {
+        let view = walker.field("ip", TEXT);
+        // What nobody may have need not be written down.
+        let text = if view.row.forms.is_empty() {
             String::new()
+        } else {
+            address.to_string()
         };
-        walker.leaf(path, TEXT, Node::Text, &Value::Text(Cow::Owned(text)));
+        walker.text_leaf(view, Node::Text, &text);
         walker.carrier = Carrier::Property;
     }
     if let Some(place) = context.place.filter(|_| !sent.place) {
@@ -57,6 +56,6 @@ pub(super) fn add(walker: &mut Walker<'_>, context: &IntakeContext<'_>, sent: Se
 }
 
 fn derive(walker: &mut Walker<'_>, key: &str, text: &str) {
-    let path = walker.path(key);
-    walker.leaf(path, DERIVED, Node::Text, &Value::Text(Cow::Borrowed(text)));
+    let view = walker.field(key, DERIVED);
+    walker.text_leaf(view, Node::Text, text);
 }

@@ -4,21 +4,24 @@
 //! category is declared free text, and then the findings in it are masked.
 
 use super::walk::{View, Walker, related};
-use crate::address;
 use crate::admitted::Node;
 use crate::classify::UNCLASSIFIED;
+use crate::clean::{Clean, Place};
 use crate::detect::{self, Detections};
 use crate::paths::{TEXT, WORDY};
 use crate::rules::{self, FieldKind};
-use crate::values::{DEVICE_PREFIX, is_uuid};
 use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use cofferdam_model::{Category, Value};
+use cofferdam_model::{Category, DEVICE_PREFIX, IdKind, Value, is_uuid};
 use std::borrow::Cow;
 
 /// Longest text that still counts as one short word, bytes.
 const WORD_BYTES_MAX: usize = 64;
+/// A text of a path as it stands, a URL's part, and a URL's base where parts follow: each is looked at in another way.
+const WHOLE: u32 = 0;
+const PART: u32 = 1 << 29;
+pub(super) const BASE: u32 = 1 << 30;
 /// Shortest base64 that can hold a JSON object worth a look, bytes.
 const BASE64_BYTES_MIN: usize = 16;
 
@@ -27,24 +30,26 @@ const LENIENT: GeneralPurposeConfig =
 const STANDARD: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, LENIENT);
 const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, LENIENT);
 
-impl Walker<'_> {
-    pub(super) fn text(&mut self, at: &mut String, text: &str, depth: usize) {
-        let path = self.path(at);
-        let view = self.view(path, TEXT);
-        if rules::is_secret(view.category) || matches!(view.kind, FieldKind::Id(_)) {
-            return self.plain_text(path, view, Node::Text, text);
+impl<'p> Walker<'p> {
+    pub(super) fn text(&mut self, at: &str, text: &str, depth: usize) {
+        let view = self.field(at, TEXT);
+        if view.row.secret {
+            return self.text_leaf(view, Node::Text, text);
         }
-        let is_url = view.kind == FieldKind::Url || has_scheme(text);
-        if is_url && self.known_base(path, view, text) {
+        if let FieldKind::Id(kind) = view.kind {
+            return self.id(view, kind, Node::Text, text);
+        }
+        let is_shallow = depth < super::walk::STRING_DEPTH_MAX;
+        let place = match self.look(view, WHOLE, text) {
+            Ok(clean) if is_shallow => return self.clean_leaf(view, clean, text),
+            Err(place) if is_shallow => place,
+            _ => Place::NOWHERE,
+        };
+        if (view.kind == FieldKind::Url || has_scheme(text)) && self.url(at, view, place, text) {
             return;
         }
-        if is_url && let Some(parts) = address::split_url(text) {
-            return self.url(at, path, text, &parts);
-        }
-        if depth < super::walk::STRING_DEPTH_MAX
-            && let Some((node, inside)) = nested(text)
-        {
-            let open = self.open(at, node);
+        if is_shallow && let Some((node, inside)) = nested(text) {
+            let open = self.open(view.path, node);
             self.value(at, &inside, depth + 1);
             return self.close(open);
         }
@@ -53,55 +58,72 @@ impl Walker<'_> {
         } else {
             Node::Text
         };
-        self.plain_text(path, view, node, text);
+        self.plain_text(view, place, node, text);
     }
 
-    /// A text that is looked at as a whole.
-    pub(super) fn plain_text(&mut self, path: u32, view: View, node: Node, text: &str) {
-        let value = Value::Text(Cow::Borrowed(text));
-        if rules::is_secret(view.category) {
-            return self.leaf(path, TEXT, node, &value);
+    /// A part of a URL.
+    pub(super) fn part(&mut self, at: &str, text: &str) {
+        let view = self.field(at, TEXT);
+        if view.row.secret {
+            return self.text_leaf(view, Node::UrlText, text);
         }
-        if matches!(view.kind, FieldKind::Id(_)) {
-            // An id keeps its category whatever it looks like: a finding at most.
-            let id = text.strip_prefix(DEVICE_PREFIX).unwrap_or(text);
-            if !is_uuid(id.as_bytes()) {
-                let found = self.inspect(view, text);
-                if let Some(worst) = found
-                    .worst()
-                    .filter(|worst| !related(worst.category, view.category))
-                {
-                    let class = self.detected_class(worst);
-                    self.note(class);
-                }
-            }
-            return self.leaf(path, TEXT, node, &value);
+        if let FieldKind::Id(kind) = view.kind {
+            return self.id(view, kind, Node::UrlText, text);
         }
-        let clean = &self.project.paths.clean;
-        if let Some(place) = clean.look(path, text) {
-            let found = self.inspect(view, text);
-            if !found.is_empty() {
-                return self.with_findings(path, view, node, text, &found);
-            }
-            if path < crate::admitted::EXTRA {
-                clean.remember(place, path, text);
-            }
-        }
-        let class = self.class_of_words(view, text);
-        self.leaf(path, class, node, &value);
-    }
-
-    /// What nothing knows is content, unless it is one short word.
-    pub(super) fn class_of_words(&self, view: View, text: &str) -> u16 {
-        if view.category == UNCLASSIFIED && !is_short_word(text) {
-            WORDY
-        } else {
-            TEXT
+        match self.look(view, PART, text) {
+            Ok(clean) => self.clean_leaf(view, clean, text),
+            Err(place) => self.plain_text(view, place, Node::UrlText, text),
         }
     }
 
-    fn with_findings(&mut self, path: u32, view: View, node: Node, text: &str, found: &Detections) {
-        let whole = Value::Text(Cow::Borrowed(text));
+    /// An id keeps its category whatever it looks like: a finding at most.
+    fn id(&mut self, view: View<'_>, kind: IdKind, node: Node, text: &str) {
+        let id = text.strip_prefix(DEVICE_PREFIX).unwrap_or(text);
+        if !is_uuid(id.as_bytes()) {
+            // An event's own id never comes again.
+            let place = match kind {
+                IdKind::Event => Err(Place::NOWHERE),
+                _ => self.look(view, WHOLE, text),
+            };
+            if let Err(place) = place {
+                self.look_into_id(view, place, node, text);
+            }
+        }
+        self.text_leaf(view, node, text);
+    }
+
+    fn look_into_id(&mut self, view: View<'_>, place: Place, node: Node, text: &str) {
+        let found = self.inspect(view, text);
+        if found.is_empty() {
+            let class = TEXT;
+            return self
+                .project
+                .paths
+                .clean
+                .remember(place, text, Clean { class, node });
+        }
+        if let Some(worst) = found
+            .worst()
+            .filter(|worst| !related(worst.category, view.category))
+        {
+            let class = self.detected_class(worst);
+            self.note(class);
+        }
+    }
+
+    /// A text that is looked at as a whole, and is no id.
+    pub(super) fn plain_text(&mut self, view: View<'p>, place: Place, node: Node, text: &str) {
+        let found = self.inspect(view, text);
+        if !found.is_empty() {
+            return self.with_findings(view, node, text, &found);
+        }
+        let class = class_of_words(view, text);
+        let clean = Clean { class, node };
+        self.project.paths.clean.remember(place, text, clean);
+        self.clean_leaf(view, clean, text);
+    }
+
+    fn with_findings(&mut self, view: View<'p>, node: Node, text: &str, found: &Detections) {
         let worst = found
             .iter()
             .filter(|one| !related(one.category, view.category))
@@ -114,20 +136,47 @@ impl Walker<'_> {
                 )
             });
         let Some(worst) = worst else {
-            return self.leaf(path, TEXT, node, &whole);
+            return self.text_leaf(view, node, text);
         };
         let class = self.detected_class(worst);
         self.note(class);
-        if !rules::is_secret(worst.category) && self.is_free_text(view) {
-            let masked = mask(text, found, view.category);
-            self.leaf(path, TEXT, node, &Value::Text(Cow::Owned(masked)));
+        if !rules::is_secret(worst.category) && view.is_free_text() {
+            self.text_leaf(view, node, &mask(text, found, view.category));
         } else {
-            self.leaf(path, class, node, &whole);
+            self.text_leaf(self.view(view.path, class), node, text);
         }
     }
 
-    pub(super) fn inspect(&self, view: View, text: &str) -> Detections {
+    /// Whether a text is known to be clean; `part` tells apart the ways in which a path's texts are looked at.
+    pub(super) fn look(&self, view: View<'_>, part: u32, text: &str) -> Result<Clean, Place> {
+        self.project.paths.clean.look(view.path ^ part, text)
+    }
+
+    /// A text in which nothing was found.
+    pub(super) fn clean_leaf(&mut self, view: View<'p>, clean: Clean, text: &str) {
+        let view = if clean.class == view.class {
+            view
+        } else {
+            self.view(view.path, clean.class)
+        };
+        self.text_leaf(view, clean.node, text);
+    }
+
+    pub(super) fn text_leaf(&mut self, view: View<'_>, node: Node, text: &str) {
+        self.leaf(view, node, &Value::Text(Cow::Borrowed(text)));
+    }
+
+    pub(super) fn inspect(&self, view: View<'_>, text: &str) -> Detections {
         detect::inspect(text, view.context, &self.project.classifier.switches)
+    }
+}
+
+/// What nothing knows is content, unless it is one short word.
+pub(super) fn class_of_words(view: View<'_>, text: &str) -> u16 {
+    if view.category == UNCLASSIFIED && !is_short_word(text) {
+        WORDY
+    } else {
+        view.class
     }
 }
 

@@ -2,17 +2,16 @@
 //!
 //! Part of the walk. Invariant: user info never passes; what is found in a path is masked in every form of it.
 
+use super::text::{BASE, class_of_words};
 use super::walk::{View, Walker};
-use crate::address::{Ids, UrlParts, clean_path};
+use crate::address::{Ids, UrlParts, clean_path, split_after_base, split_url};
 use crate::admitted::Node;
 use crate::classify::{Basis, Class, RuleName};
+use crate::clean::{Clean, Place};
 use crate::paths::TEXT;
 use crate::rules::FieldKind;
-use cofferdam_model::{Category, Value};
+use cofferdam_model::Category;
 use std::borrow::Cow;
-
-/// Sets clean bases apart from texts of the same path that were looked at as a whole.
-const BASE: u32 = 1 << 30;
 
 /// What stands before the `@`.
 const USER_INFO: Class = Class {
@@ -22,92 +21,91 @@ const USER_INFO: Class = Class {
     basis: Basis::Detected,
 };
 
-impl Walker<'_> {
-    pub(super) fn url(&mut self, at: &mut String, path: u32, text: &str, parts: &UrlParts<'_>) {
+impl<'p> Walker<'p> {
+    /// A URL; false where the text is none. `place` is where the text as a whole would be remembered.
+    pub(super) fn url(&mut self, at: &str, view: View<'p>, place: Place, text: &str) -> bool {
+        // Most pages come again and again, each time with another query: then only what follows the base is taken apart.
+        // No base with user info is ever remembered. A space behind the base may tell that this is no URL after all.
+        let end = base_end(text);
+        let (base, rest) = text.split_at_checked(end).unwrap_or((text, ""));
+        let known = match rest {
+            "" => Err(place),
+            _ => self.look(view, BASE, base),
+        };
+        let base_place = match known {
+            Err(place) => place,
+            Ok(clean) if rest.bytes().all(|byte| byte.is_ascii_graphic()) => {
+                let open = self.open(view.path, Node::Url);
+                self.clean_leaf(view, clean, base);
+                self.parts(at, &split_after_base(rest));
+                self.close(open);
+                return true;
+            }
+            Ok(_) => Place::NOWHERE,
+        };
+        let Some(parts) = split_url(text) else {
+            return false;
+        };
         if parts.scheme.is_some() && parts.host.is_none() {
             // `mailto:` and the like: what follows the scheme is no path.
-            let view = self.view(path, TEXT);
-            return self.plain_text(path, view, Node::UrlText, text);
-        }
-        let has_parts =
-            parts.query.is_some() || parts.fragment.is_some() || parts.user_info.is_some();
-        if !has_parts {
-            return self.base(path, Cow::Borrowed(text), parts);
-        }
-        let open = self.open(at, Node::Url);
-        self.base(path, base_text(text, parts), parts);
-        let length = at.len();
-        for (mark, pairs) in [
-            (
-                "?",
-                &mut parts.query_pairs() as &mut dyn Iterator<Item = (&str, &str)>,
-            ),
-            ("#", &mut parts.fragment_pairs()),
-        ] {
-            if mark == "#" && !parts.fragment_route().is_empty() {
-                at.push_str(mark);
-                self.part(at, parts.fragment_route());
-                at.truncate(length);
+            self.plain_text(view, place, Node::UrlText, text);
+        } else if rest.is_empty() && parts.user_info.is_none() {
+            self.base(view, place, Cow::Borrowed(text), &parts);
+        } else {
+            let open = self.open(view.path, Node::Url);
+            match parts.user_info {
+                None => self.base(view, base_place, Cow::Borrowed(base), &parts),
+                Some(user_info) => {
+                    let base = base.replacen(&[user_info, "@"].concat(), "", 1);
+                    self.base(view, Place::NOWHERE, Cow::Owned(base), &parts);
+                }
             }
-            for (key, value) in pairs {
-                at.push_str(mark);
-                at.push_str(key);
-                self.part(at, value);
-                at.truncate(length);
+            self.parts(at, &parts);
+            self.close(open);
+        }
+        true
+    }
+
+    /// Query, fragment and user info.
+    fn parts(&mut self, at: &str, parts: &UrlParts<'_>) {
+        if parts.query.is_some() {
+            self.pairs(at, "?", parts.query_pairs());
+        }
+        if parts.fragment.is_some() {
+            if !parts.fragment_route().is_empty() {
+                self.pairs(at, "#", std::iter::once(("", parts.fragment_route())));
             }
+            self.pairs(at, "#", parts.fragment_pairs());
         }
         if let Some(user_info) = parts.user_info {
-            at.push('@');
-            let path = self.path(at);
+            let inside = self.below(at, "@");
+            let path = self.field(&inside, TEXT).path;
+            self.at = inside;
             let class = self.own_class(USER_INFO);
             self.note(class);
-            self.leaf(
-                path,
-                class,
-                Node::UrlText,
-                &Value::Text(Cow::Borrowed(user_info)),
-            );
-            at.truncate(length);
+            self.text_leaf(self.view(path, class), Node::UrlText, user_info);
         }
-        self.close(open);
     }
 
-    fn part(&mut self, at: &str, value: &str) {
-        let path = self.path(at);
-        let view = self.view(path, TEXT);
-        self.plain_text(path, view, Node::UrlText, value);
-    }
-
-    /// A URL that is nothing but a base, and known to be clean. Those with a query, fragment or user info never are.
-    pub(super) fn known_base(&mut self, path: u32, view: View, text: &str) -> bool {
-        let known = self.project.paths.clean.look(path ^ BASE, text).is_none();
-        if known {
-            let class = self.class_of_words(view, text);
-            self.leaf(
-                path,
-                class,
-                Node::UrlText,
-                &Value::Text(Cow::Borrowed(text)),
-            );
+    fn pairs<'t>(&mut self, at: &str, mark: &str, pairs: impl Iterator<Item = (&'t str, &'t str)>) {
+        let mut inside = self.below(at, mark);
+        for (key, value) in pairs {
+            inside.truncate(at.len() + mark.len());
+            inside.push_str(key);
+            self.part(&inside, value);
         }
-        known
+        self.at = inside;
     }
 
     /// Scheme, host, port and path, with what was found in the path replaced. A host that is an address is one.
-    fn base(&mut self, path: u32, base: Cow<'_, str>, parts: &UrlParts<'_>) {
-        let view = self.view(path, TEXT);
-        let texts = &self.project.paths.clean;
-        let Some(place) = texts.look(path ^ BASE, &base) else {
-            let class = self.class_of_words(view, &base);
-            return self.leaf(path, class, Node::UrlText, &Value::Text(base));
-        };
+    fn base(&mut self, view: View<'p>, place: Place, base: Cow<'_, str>, parts: &UrlParts<'_>) {
         let host = parts.host.unwrap_or("");
         if host.starts_with(|first: char| first.is_ascii_digit() || first == '[')
             && let Some(worst) = self.inspect(view, host).worst()
         {
             let class = self.detected_class(worst);
             self.note(class);
-            return self.leaf(path, class, Node::UrlText, &Value::Text(base));
+            return self.text_leaf(self.view(view.path, class), Node::UrlText, &base);
         }
         let switches = &self.project.classifier.switches;
         let clean = clean_path(parts.path, Ids::Keep, switches);
@@ -118,26 +116,24 @@ impl Walker<'_> {
                 Cow::Owned([before, &text].concat())
             }
         };
+        let class = class_of_words(view, &base);
+        let kept = Clean {
+            class,
+            node: Node::UrlText,
+        };
         if let Some(worst) = clean.found.worst() {
             let class = self.detected_class(worst);
             self.note(class);
-        } else if path < crate::admitted::EXTRA {
-            texts.remember(place, path ^ BASE, &base);
+        } else {
+            self.project.paths.clean.remember(place, &base, kept);
         }
-        let class = self.class_of_words(view, &base);
-        self.leaf(path, class, Node::UrlText, &Value::Text(base));
+        self.clean_leaf(view, kept, &base);
     }
 }
 
-/// The URL up to its path, without user info.
-fn base_text<'t>(text: &'t str, parts: &UrlParts<'_>) -> Cow<'t, str> {
-    let end = text
-        .bytes()
+/// Where the URL's query or fragment begins.
+fn base_end(text: &str) -> usize {
+    text.bytes()
         .position(|byte| matches!(byte, b'?' | b'#'))
-        .unwrap_or(text.len());
-    let base = text.get(..end).unwrap_or("");
-    match parts.user_info {
-        None => Cow::Borrowed(base),
-        Some(user_info) => Cow::Owned(base.replacen(&[user_info, "@"].concat(), "", 1)),
-    }
+        .unwrap_or(text.len())
 }

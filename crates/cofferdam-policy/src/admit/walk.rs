@@ -1,11 +1,11 @@
 //! Walks a value field by field and decides what is kept of each.
 //!
-//! Called by admit for every property; text goes to `text`, URLs to `url`. One buffer for the path, one for values, one for
-//! what will be sealed: no allocation per field. Invariant: each field gets a decision, or the whole item is refused.
+//! Called by admit for every property; text goes to `text`, URLs to `url`. One buffer for longer paths, one for values, one
+//! for what will be sealed: no allocation per field. Invariant: each field gets a decision, or the whole item is refused.
 
-use crate::admitted::{Field, Kept, Node};
+use crate::admitted::{EXTRA, Field, Kept, Node};
 use crate::classify::{Basis, Carrier, Class};
-use crate::compile::{IntakeTable, ProjectTable};
+use crate::compile::{IntakeRow, IntakeTable, ProjectTable};
 use crate::paths::{BOOL, NESTED, NUMBER, PathInfo, TEXT, VARIANTS};
 use crate::rules::{FieldKind, KeyContext};
 use crate::{detect, forms, values};
@@ -21,7 +21,10 @@ pub(super) struct Walker<'p> {
     intake: &'p IntakeTable,
     limits: &'p Limits,
     pub(super) carrier: Carrier,
-    at: String,
+    /// The path of the field before, by which the next is guessed.
+    before: Option<&'p PathInfo>,
+    /// A buffer for paths longer than a property's name.
+    pub(super) at: String,
     pub(super) fields: Vec<Field>,
     pub(super) values: Vec<u8>,
     pub(super) blob: Vec<u8>,
@@ -31,13 +34,22 @@ pub(super) struct Walker<'p> {
     pub(super) refused: Option<Refusal>,
 }
 
-/// What the walk needs to know of a class.
+/// What the walk needs to know of a field: its path, what it is there, and what becomes of such values.
 #[derive(Clone, Copy)]
-pub(super) struct View {
+pub(super) struct View<'p> {
+    pub(super) path: u32,
+    pub(super) class: u16,
     pub(super) category: Category,
     pub(super) kind: FieldKind,
     pub(super) context: KeyContext,
     detected: bool,
+    pub(super) row: &'p IntakeRow,
+}
+
+impl View<'_> {
+    pub(super) fn is_free_text(&self) -> bool {
+        self.kind == FieldKind::FreeText || self.row.free_text
+    }
 }
 
 impl<'p> Walker<'p> {
@@ -52,8 +64,9 @@ impl<'p> Walker<'p> {
             intake,
             limits,
             carrier: Carrier::Top,
-            at: String::with_capacity(64),
-            fields: Vec::with_capacity(properties + 24),
+            before: None,
+            at: String::new(),
+            fields: Vec::with_capacity(properties + 8),
             values: Vec::with_capacity(properties * 24),
             blob: Vec::with_capacity(128),
             classes: Vec::new(),
@@ -66,29 +79,17 @@ impl<'p> Walker<'p> {
     /// A field of the SDK's envelope.
     pub(super) fn envelope(&mut self, carrier: Carrier, key: &str, text: &str) {
         self.carrier = carrier;
-        let mut at = std::mem::take(&mut self.at);
-        at.clear();
-        at.push_str(key);
-        self.text(&mut at, text, 0);
-        self.at = at;
-    }
-
-    /// A property, with all that is in it.
-    pub(super) fn property(&mut self, key: &str, value: &Value<'_>) {
-        let mut at = std::mem::take(&mut self.at);
-        at.clear();
-        at.push_str(key);
-        self.value(&mut at, value, 0);
-        self.at = at;
+        self.text(key, text, 0);
     }
 
     /// A property that is only named.
     pub(super) fn named(&mut self, key: &str) {
-        let path = self.path(key);
-        self.leaf(path, TEXT, Node::Null, &super::NOTHING);
+        let view = self.field(key, TEXT);
+        self.leaf(view, Node::Null, &super::NOTHING);
     }
 
-    pub(super) fn value(&mut self, at: &mut String, value: &Value<'_>, depth: usize) {
+    /// A property, or what is in one, with all that is in it.
+    pub(super) fn value(&mut self, at: &str, value: &Value<'_>, depth: usize) {
         if self.fields.len() >= self.limits.fields_max {
             self.refused = Some(Refusal::TooManyFields);
             return;
@@ -107,32 +108,41 @@ impl<'p> Walker<'p> {
                 self.refused = Some(Refusal::TooDeep);
             }
             Value::List(items) => {
-                let open = self.open(at, Node::List);
-                let length = at.len();
-                at.push_str("[]");
+                let path = self.field(at, NESTED).path;
+                let open = self.open(path, Node::List);
+                let inside = self.below(at, "[]");
                 for item in items {
-                    self.value(at, item, depth + 1);
+                    self.value(&inside, item, depth + 1);
                 }
-                at.truncate(length);
+                self.at = inside;
                 self.close(open);
             }
             Value::Object(members) => {
-                let open = self.open(at, Node::Object);
-                let length = at.len();
+                let path = self.field(at, NESTED).path;
+                let open = self.open(path, Node::Object);
+                let mut inside = self.below(at, ".");
                 for (key, member) in members {
-                    at.push('.');
-                    at.push_str(key);
-                    self.value(at, member, depth + 1);
-                    at.truncate(length);
+                    inside.truncate(at.len() + 1);
+                    inside.push_str(key);
+                    self.value(&inside, member, depth + 1);
                 }
+                self.at = inside;
                 self.close(open);
             }
         }
     }
 
+    /// A longer path, in the walk's buffer where that is free. Give it back.
+    pub(super) fn below(&mut self, at: &str, more: &str) -> String {
+        let mut path = std::mem::take(&mut self.at);
+        path.clear();
+        path.push_str(at);
+        path.push_str(more);
+        path
+    }
+
     /// Begins a field that holds others.
-    pub(super) fn open(&mut self, at: &str, node: Node) -> usize {
-        let path = self.path(at);
+    pub(super) fn open(&mut self, path: u32, node: Node) -> usize {
         self.fields.push(Field {
             path,
             at: 0,
@@ -153,14 +163,12 @@ impl<'p> Walker<'p> {
     }
 
     fn simple(&mut self, at: &str, class: u16, node: Node, value: &Value<'_>) {
-        let path = self.path(at);
-        self.leaf(path, class, node, value);
+        let view = self.field(at, class);
+        self.leaf(view, node, value);
     }
 
     fn integer(&mut self, at: &str, number: i64, value: &Value<'_>) {
-        let path = self.path(at);
-        let view = self.view(path, NUMBER);
-        let mut class = NUMBER;
+        let mut view = self.field(at, NUMBER);
         if !matches!(view.kind, FieldKind::Id(_) | FieldKind::Time) {
             let found =
                 detect::detect_number(number, view.context, &self.project.classifier.switches);
@@ -168,26 +176,32 @@ impl<'p> Walker<'p> {
                 .worst()
                 .filter(|worst| !related(worst.category, view.category))
             {
-                class = self.detected_class(worst);
+                let class = self.detected_class(worst);
                 self.note(class);
+                view = self.view(view.path, class);
             }
         }
-        self.leaf(path, class, Node::Integer, value);
+        self.leaf(view, Node::Integer, value);
     }
 
-    /// The number of a path.
-    pub(super) fn path(&mut self, at: &str) -> u32 {
-        let classifier = &self.project.classifier;
-        if let Some(number) = self.project.paths.number(classifier, self.carrier, at) {
-            return number;
+    /// The field of a path, whose value is of that class.
+    pub(super) fn field(&mut self, at: &str, class: u16) -> View<'p> {
+        let project = self.project;
+        let known = project
+            .paths
+            .after(self.before, &project.classifier, self.carrier, at);
+        if let Some((number, info)) = known {
+            self.before = Some(info);
+            return self.view_of(number, class, info.class(class), info.context);
         }
-        self.extra
-            .push(Arc::new(PathInfo::new(classifier, self.carrier, at)));
-        crate::admitted::EXTRA | to_u32(self.extra.len() - 1)
+        let info = PathInfo::new(&project.classifier, self.carrier, at);
+        self.extra.push(Arc::new(info));
+        self.view(EXTRA | to_u32(self.extra.len() - 1), class)
     }
 
-    pub(super) fn view(&self, path: u32, class: u16) -> View {
-        let info = match path.checked_sub(crate::admitted::EXTRA) {
+    /// The same path's field, where its value gave it another class.
+    pub(super) fn view(&self, path: u32, class: u16) -> View<'p> {
+        let info = match path.checked_sub(EXTRA) {
             None => self.project.paths.get(path),
             Some(extra) => self.extra.get(extra as usize).map(|info| &**info),
         };
@@ -198,20 +212,30 @@ impl<'p> Walker<'p> {
             (None, None) => None,
         };
         let context = info.map_or(KeyContext::NONE, |info| info.context);
-        found.map_or(
-            View {
+        match found {
+            Some(found) => self.view_of(path, class, found, context),
+            None => View {
+                path,
+                class,
                 category: crate::classify::UNCLASSIFIED,
                 kind: FieldKind::Plain,
                 context,
                 detected: true,
+                row: self.intake.row(crate::classify::UNCLASSIFIED),
             },
-            |class| View {
-                category: class.category,
-                kind: class.kind,
-                context,
-                detected: class.basis == Basis::Detected,
-            },
-        )
+        }
+    }
+
+    fn view_of(&self, path: u32, number: u16, class: &Class, context: KeyContext) -> View<'p> {
+        View {
+            path,
+            class: number,
+            category: class.category,
+            kind: class.kind,
+            context,
+            detected: class.basis == Basis::Detected,
+            row: self.intake.row(class.category),
+        }
     }
 
     /// A class that a value, not its path, gives a field.
@@ -238,23 +262,9 @@ impl<'p> Walker<'p> {
         self.found.push((to_u32(self.fields.len()), class));
     }
 
-    pub(super) fn is_free_text(&self, view: View) -> bool {
-        view.kind == FieldKind::FreeText || self.intake.row(view.category).free_text
-    }
-
-    /// Whether anybody may have values of the class.
-    pub(super) fn is_wanted(&self, path: u32, class: u16) -> bool {
-        !self
-            .intake
-            .row(self.view(path, class).category)
-            .forms
-            .is_empty()
-    }
-
     /// Decides on a value that has no parts.
-    pub(super) fn leaf(&mut self, path: u32, class: u16, node: Node, value: &Value<'_>) {
-        let view = self.view(path, class);
-        let row = self.intake.row(view.category);
+    pub(super) fn leaf(&mut self, view: View<'_>, node: Node, value: &Value<'_>) {
+        let row = view.row;
         let sealed = row.identifying || view.detected;
         let target = if sealed {
             &mut self.blob
@@ -262,11 +272,11 @@ impl<'p> Walker<'p> {
             &mut self.values
         };
         let start = target.len();
-        let refusal = if row.forms.is_empty() {
-            Some(row.refusal)
-        } else if row.forms.needs_original() {
+        let refusal = if row.original {
             values::put_plain(target, value);
             None
+        } else if row.forms.is_empty() {
+            Some(row.refusal)
         } else {
             let switches = &self.project.classifier.switches;
             let form = row.forms.finest(view.kind);
@@ -281,14 +291,15 @@ impl<'p> Walker<'p> {
         };
         let len = target.len() - start;
         // Secrets by their key, and keys that are personal data themselves.
-        if usize::from(class) < VARIANTS && (view.detected || refusal == Some(Refusal::Secret)) {
-            self.note(class);
+        if usize::from(view.class) < VARIANTS && (view.detected || refusal == Some(Refusal::Secret))
+        {
+            self.note(view.class);
         }
         self.fields.push(Field {
-            path,
+            path: view.path,
             at: to_u32(start),
             len: to_u32(len),
-            class,
+            class: view.class,
             node,
             kept: match (refusal, sealed) {
                 (Some(refusal), _) => Kept::Withheld(refusal),

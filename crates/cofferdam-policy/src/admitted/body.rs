@@ -6,6 +6,7 @@
 use super::{Finding, ShapeField, ValueType};
 use crate::classify::Class;
 use crate::paths::{PathInfo, Paths, VARIANTS};
+use crate::record::Part;
 use crate::{PolicyId, Signals};
 use cofferdam_model::{
     Operation, OrganizationNumber, PersonNumber, ProjectName, Provenance, Refusal, TimestampMs,
@@ -65,12 +66,17 @@ pub(crate) enum TimeNote {
 }
 
 /// The identifying values.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub(crate) enum Blob {
     /// Not yet written.
     Plain(Vec<u8>),
-    /// As read; `position` is the record's place in its entry, to which it is bound.
-    Sealed { bytes: Vec<u8>, position: u32 },
+    /// As read: a range of what was sealed of the person's records; `position` is this record's place in its entry.
+    Sealed {
+        part: Arc<Part>,
+        start: usize,
+        length: u32,
+        position: u32,
+    },
 }
 
 /// One field.
@@ -87,6 +93,18 @@ pub(crate) struct Field {
     pub(crate) kept: Kept,
     /// Whether home may have it.
     pub(crate) home: bool,
+}
+
+impl Field {
+    /// Whether another field is the same but for its value.
+    #[inline]
+    pub(crate) fn is_alike(&self, other: &Self) -> bool {
+        let inside = self.kept == Kept::Inside;
+        (self.path, self.class, self.node, self.home)
+            == (other.path, other.class, other.node, other.home)
+            && self.kept == other.kept
+            && (!inside || self.len == other.len)
+    }
 }
 
 /// What stands at a field.

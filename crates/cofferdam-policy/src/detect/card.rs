@@ -3,14 +3,14 @@
 //! Invariant: under a key that names an id, a time or a measure, a bare number is a card only if the text says so.
 
 use super::digits::Candidate;
-use super::scan::Scan;
+use super::scan::{Scan, Words};
 use crate::rules::{KeyContext, RuleId};
 
 const CARD: RuleId = RuleId::value("value.card");
 const CARD_CONTEXT: RuleId = RuleId::value("value.card_context");
 
 /// Words that announce a card.
-const WORDS: &[&str] = &[
+const WORDS: Words = Words::of(&[
     "card",
     "credit",
     "debit",
@@ -35,7 +35,7 @@ const WORDS: &[&str] = &[
     "bill",
     "tarjeta",
     "karte",
-];
+]);
 
 /// Luhn's check digit.
 pub(super) fn luhn(digits: &[u8]) -> bool {

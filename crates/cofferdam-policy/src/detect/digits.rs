@@ -8,6 +8,8 @@ use super::{card, national};
 
 /// Longest list of groups kept at once, and most digits of a candidate.
 const GROUPS_MAX: usize = 16;
+/// Fewest digits of a candidate.
+pub(super) const DIGITS_MIN: u32 = 9;
 pub(super) const DIGITS_MAX: usize = 24;
 
 /// A candidate: its digits as numbers, its shape and place.
@@ -94,7 +96,7 @@ fn is_separator(byte: u8) -> bool {
 /// Every run of neighboring groups, longest first from each start.
 fn row(scan: &mut Scan<'_>, groups: &[Group]) {
     let digits: usize = groups.iter().map(|group| group.end - group.start).sum();
-    if digits < 9 {
+    if digits < DIGITS_MIN as usize {
         return;
     }
     let mut first = 0;
@@ -165,7 +167,7 @@ fn candidate(bytes: &[u8], groups: &[Group]) -> Option<Candidate> {
             candidate.length += 1;
         }
     }
-    (candidate.length >= 9).then_some(candidate)
+    (candidate.length >= DIGITS_MIN as usize).then_some(candidate)
 }
 
 /// `is415-555-0132`, `code is199003052397`: a word that runs into its number.

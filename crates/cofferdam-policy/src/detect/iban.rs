@@ -2,7 +2,7 @@
 //!
 //! Invariant: the letters of one IBAN are all upper or all lower case.
 
-use super::scan::{Scan, at};
+use super::scan::{Scan, at, run};
 use crate::rules::RuleId;
 
 const IBAN: RuleId = RuleId::value("value.iban");
@@ -114,7 +114,8 @@ pub(super) fn scan(scan: &mut Scan<'_>) {
             scan.certain(IBAN, position, end);
             position = end;
         } else {
-            position += 1;
+            // None begins inside a word.
+            position += run(bytes, position, |byte| byte.is_ascii_alphanumeric()).max(1);
         }
     }
 }

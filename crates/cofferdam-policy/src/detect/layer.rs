@@ -70,7 +70,7 @@ pub fn unwrap_layers(text: &str) -> Option<Layer> {
 
 /// Whether the text can hold a layer at all, by the flags of its census; a cheap test before [`unwrap_layers`].
 #[inline]
-pub(super) fn may_be_wrapped(text: &str, flags: u8) -> bool {
+pub(super) fn may_be_wrapped(text: &str, flags: u16) -> bool {
     let spaced = flags & SPACE != 0;
     flags & (ESCAPE | ASSIGN) != 0
         || matches!(at(text.as_bytes(), 0), b'{' | b'[')

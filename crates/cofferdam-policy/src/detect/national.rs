@@ -11,7 +11,7 @@ pub(super) use lettered::lettered;
 
 use super::card::luhn;
 use super::digits::Candidate;
-use super::scan::Scan;
+use super::scan::{Scan, Words};
 use crate::rules::{KeyContext, RuleId};
 use checks::{is_date, weighted};
 
@@ -49,7 +49,7 @@ struct Number {
     /// Lengths that are enough where it is announced.
     lengths: &'static [usize],
     /// Words that announce it.
-    words: &'static [&'static str],
+    words: Words,
     check: fn(&Candidate) -> bool,
 }
 
@@ -58,146 +58,146 @@ const NUMBERS: &[Number] = &[
         rule: US_ITIN,
         shapes: &[324],
         lengths: &[9],
-        words: &["itin", "taxpayer"],
+        words: Words::of(&["itin", "taxpayer"]),
         check: checks::us_itin,
     },
     Number {
         rule: US_SSN,
         shapes: &[324],
         lengths: &[9],
-        words: &["ssn", "social security", "social sec"],
+        words: Words::of(&["ssn", "social security", "social sec"]),
         check: checks::us_ssn,
     },
     Number {
         rule: CA_SIN,
         shapes: &[],
         lengths: &[9],
-        words: &["sin", "social insurance"],
+        words: Words::of(&["sin", "social insurance"]),
         check: |n| !matches!(n.digit(0), 0 | 8) && luhn(n.digits()),
     },
     Number {
         rule: AU_TFN,
         shapes: &[],
         lengths: &[9],
-        words: &["tfn", "tax file"],
+        words: Words::of(&["tfn", "tax file"]),
         check: |n| weighted(n, &[1, 4, 3, 7, 5, 8, 6, 9, 10]).is_multiple_of(11),
     },
     Number {
         rule: AU_BUSINESS,
         shapes: &[2333],
         lengths: &[9, 11],
-        words: &["abn", "acn", "australian business", "australian company"],
+        words: Words::of(&["abn", "acn", "australian business", "australian company"]),
         check: checks::au_business,
     },
     Number {
         rule: BANK_ROUTING,
         shapes: &[],
         lengths: &[9],
-        words: &["routing", "aba", "rtn"],
+        words: Words::of(&["routing", "aba", "rtn"]),
         check: |n| weighted(n, &[3, 7, 1, 3, 7, 1, 3, 7, 1]).is_multiple_of(10) && n.digit(0) <= 3,
     },
     Number {
         rule: US_NPI,
         shapes: &[],
         lengths: &[10],
-        words: &["npi", "provider id", "national provider"],
+        words: Words::of(&["npi", "provider id", "national provider"]),
         check: checks::us_npi,
     },
     Number {
         rule: AU_MEDICARE,
         shapes: &[451],
         lengths: &[10],
-        words: &["medicare"],
+        words: Words::of(&["medicare"]),
         check: checks::au_medicare,
     },
     Number {
         rule: SE_PERSONNUMMER,
         shapes: &[64, 84],
         lengths: &[10, 12],
-        words: &[
+        words: Words::of(&[
             "personnummer",
             "pnr",
             "orgnummer",
             "organisationsnummer",
             "swedish",
             "samordningsnummer",
-        ],
+        ]),
         check: checks::se_personnummer,
     },
     Number {
         rule: UK_NHS,
         shapes: &[334],
         lengths: &[10],
-        words: &["nhs", "national health"],
+        words: Words::of(&["nhs", "national health"]),
         check: checks::uk_nhs,
     },
     Number {
         rule: PL_PESEL,
         shapes: &[],
         lengths: &[11],
-        words: &["pesel"],
+        words: Words::of(&["pesel"]),
         check: checks::pl_pesel,
     },
     Number {
         rule: TR_NATIONAL_ID,
         shapes: &[],
         lengths: &[11],
-        words: &["tckn", "tc kimlik", "kimlik", "t.c."],
+        words: Words::of(&["tckn", "tc kimlik", "kimlik", "t.c."]),
         check: checks::tr_national_id,
     },
     Number {
         rule: DE_TAX_ID,
         shapes: &[2333],
         lengths: &[11],
-        words: &["steuer", "tax id", "tin", "idnr"],
+        words: Words::of(&["steuer", "tax id", "tin", "idnr"]),
         check: checks::de_tax_id,
     },
     Number {
         rule: BR_CPF,
         shapes: &[3332],
         lengths: &[11],
-        words: &["cpf"],
+        words: Words::of(&["cpf"]),
         check: checks::br_cpf,
     },
     Number {
         rule: IN_AADHAAR,
         shapes: &[444],
         lengths: &[12],
-        words: &["aadhaar", "aadhar", "uidai"],
+        words: Words::of(&["aadhaar", "aadhar", "uidai"]),
         check: |n| n.digit(0) >= 2 && checks::verhoeff(n.digits()),
     },
     Number {
         rule: KR_RRN,
         shapes: &[67],
         lengths: &[13],
-        words: &[
+        words: Words::of(&[
             "rrn",
             "frn",
             "korean",
             "resident registration",
             "foreigner registration",
-        ],
+        ]),
         check: checks::kr_rrn,
     },
     Number {
         rule: TH_TNIN,
         shapes: &[14521],
         lengths: &[13],
-        words: &["tnin", "thai", "\u{e40}\u{e25}\u{e02}"],
+        words: Words::of(&["tnin", "thai", "\u{e40}\u{e25}\u{e02}"]),
         check: checks::th_tnin,
     },
     Number {
         rule: ZA_ID,
         shapes: &[6412],
         lengths: &[13],
-        words: &[
+        words: Words::of(&[
             "rsa id",
             "south african",
             "sa id",
             "id number",
             "resident number",
             "refugee",
-        ],
+        ]),
         check: |n| {
             is_date(n.number(0, 2), n.number(2, 4), n.number(4, 6))
                 && n.digit(10) <= 2
@@ -208,12 +208,12 @@ const NUMBERS: &[Number] = &[
         rule: FR_NIR,
         shapes: &[113332, 1_222_332],
         lengths: &[15],
-        words: &[
+        words: Words::of(&[
             "nir",
             "securite sociale",
             "s\u{e9}curit\u{e9} sociale",
             "insee",
-        ],
+        ]),
         check: checks::fr_nir,
     },
 ];

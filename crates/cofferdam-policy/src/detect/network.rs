@@ -200,10 +200,11 @@ pub(super) fn url(scan: &mut Scan<'_>) {
 /// A browser's user agent string.
 pub(super) fn user_agent(scan: &mut Scan<'_>) {
     let bytes = scan.bytes();
-    let product = scan
-        .text
-        .find('/')
-        .is_some_and(|slash| slash < 24 && at(bytes, slash + 1).is_ascii_digit());
+    let product = bytes
+        .iter()
+        .take(24)
+        .position(|byte| *byte == b'/')
+        .is_some_and(|slash| at(bytes, slash + 1).is_ascii_digit());
     if product
         && scan.text.len() >= 20
         && [

@@ -2,14 +2,14 @@
 //!
 //! Invariant: dates, times and IP addresses are not phones, even where a phone is announced.
 
-use super::scan::{Scan, at};
+use super::scan::{Scan, Words, at};
 use crate::rules::{KeyContext, RuleId};
 
 const INTERNATIONAL: RuleId = RuleId::value("value.phone_international");
 const NATIONAL: RuleId = RuleId::value("value.phone_national");
 
 /// Words that announce a phone number.
-const WORDS: &[&str] = &[
+const WORDS: Words = Words::of(&[
     "phone",
     "tel",
     "mobile",
@@ -33,7 +33,7 @@ const WORDS: &[&str] = &[
     "answering at",
     "messages to",
     "ext.",
-];
+]);
 
 #[derive(Default)]
 struct Number {

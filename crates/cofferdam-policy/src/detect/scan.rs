@@ -13,8 +13,8 @@ pub(super) struct Scan<'a> {
     pub(super) switches: &'a RuleSwitches,
     /// Whether the text can hold words beside a value: it has a space, `:` or `=`.
     has_words: bool,
-    /// Which bytes words of the text begin with, by [`letter`]; [`UNKNOWN`] until somebody asks.
-    starts: Cell<u64>,
+    /// Where words of the text begin, once somebody asked.
+    starts: Cell<Option<Starts>>,
     pub(super) found: Detections,
 }
 
@@ -23,14 +23,14 @@ impl<'a> Scan<'a> {
         text: &'a str,
         context: KeyContext,
         switches: &'a RuleSwitches,
-        flags: u8,
+        flags: u16,
     ) -> Self {
         Self {
             text,
             context,
             switches,
             has_words: flags & (SPACE | ASSIGN) != 0,
-            starts: Cell::new(UNKNOWN),
+            starts: Cell::new(None),
             found: Detections::default(),
         }
     }
@@ -66,28 +66,92 @@ impl<'a> Scan<'a> {
     }
 
     /// Whether the key says so, or one of the words stands in the text (at the start of a word, any case).
-    pub(super) fn says(&self, hints: KeyContext, words: &[&str]) -> bool {
+    pub(super) fn says(&self, hints: KeyContext, words: Words) -> bool {
         self.context.any(hints) || self.has_word(words)
     }
 
-    pub(super) fn has_word(&self, words: &[&str]) -> bool {
+    pub(super) fn has_word(&self, words: Words) -> bool {
         if !self.has_words {
             return false;
         }
         let bytes = self.text.as_bytes();
-        if self.starts.get() == UNKNOWN {
-            self.starts.set(starts(bytes));
-        }
-        let wanted = words
-            .iter()
-            .fold(0, |all, word| all | letter(at(word.as_bytes(), 0)));
+        let starts = self.starts.get().unwrap_or_else(|| {
+            let starts = Starts::of(bytes);
+            self.starts.set(Some(starts));
+            starts
+        });
         // Most lists have no word that begins like one of the text's.
-        self.starts.get() & wanted != 0
-            && (0..bytes.len()).any(|start| {
-                letter(at(bytes, start)) & wanted != 0
-                    && begins_word(bytes, start)
-                    && words.iter().any(|word| stands_at(bytes, start, word))
-            })
+        if starts.letters & words.letters == 0 {
+            return false;
+        }
+        let mut places = starts.places;
+        while places != 0 {
+            if words.stand_at(bytes, places.trailing_zeros() as usize) {
+                return true;
+            }
+            places &= places - 1;
+        }
+        (PLACES..bytes.len()).any(|start| begins_word(bytes, start) && words.stand_at(bytes, start))
+    }
+}
+
+/// Words to look for, in lower case; each begins with a letter.
+#[derive(Clone, Copy)]
+pub(super) struct Words {
+    words: &'static [&'static str],
+    /// What they begin with, by [`letter`].
+    letters: u64,
+}
+
+impl Words {
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "evaluated at build time over fixed lists of words"
+    )]
+    pub(super) const fn of(words: &'static [&'static str]) -> Self {
+        let (mut letters, mut at) = (0, 0);
+        while at < words.len() {
+            letters |= letter(words[at].as_bytes()[0]);
+            at += 1;
+        }
+        Self { words, letters }
+    }
+
+    fn stand_at(self, bytes: &[u8], start: usize) -> bool {
+        letter(at(bytes, start)) & self.letters != 0
+            && self.words.iter().any(|word| stands_at(bytes, start, word))
+    }
+}
+
+/// Where words of a text begin.
+#[derive(Clone, Copy)]
+struct Starts {
+    /// With what, by [`letter`].
+    letters: u64,
+    /// A bit for each of the first bytes.
+    places: u64,
+}
+
+/// How many bytes of a text [`Starts::places`] is about.
+const PLACES: usize = 64;
+
+impl Starts {
+    fn of(bytes: &[u8]) -> Self {
+        let mut starts = Self {
+            letters: 0,
+            places: 0,
+        };
+        let mut before = 0;
+        for (at, byte) in bytes.iter().enumerate() {
+            if is_start(before, *byte) {
+                starts.letters |= letter(*byte);
+                if at < PLACES {
+                    starts.places |= 1 << at;
+                }
+            }
+            before = *byte;
+        }
+        starts
     }
 }
 
@@ -112,35 +176,23 @@ pub(super) fn at(bytes: &[u8], position: usize) -> u8 {
     bytes.get(position).copied().unwrap_or(0)
 }
 
-/// No text begins its words with all 64.
-const UNKNOWN: u64 = u64::MAX;
-
 /// A bit for a byte, the same for both cases of a letter; some bytes share one.
 #[inline]
-fn letter(byte: u8) -> u64 {
+const fn letter(byte: u8) -> u64 {
     1 << ((byte | 0x20) & 31)
 }
 
-/// The bits of all bytes that words begin with.
-fn starts(bytes: &[u8]) -> u64 {
-    let mut before = 0_u8;
-    let mut found = 0;
-    for byte in bytes {
-        if !before.is_ascii_alphabetic() || byte.is_ascii_uppercase() {
-            found |= letter(*byte);
-        }
-        before = *byte;
-    }
-    found
+/// Whether a word may begin with a byte: it is a letter, and not inside another word, but for a capital.
+#[inline]
+fn is_start(before: u8, byte: u8) -> bool {
+    byte.is_ascii_uppercase()
+        || !before.is_ascii_alphabetic() && (byte.is_ascii_lowercase() || !byte.is_ascii())
 }
 
-/// Whether a word may begin here: not inside another, but for a capital.
 #[inline]
 fn begins_word(bytes: &[u8], start: usize) -> bool {
-    at(bytes, start).is_ascii_uppercase()
-        || start
-            .checked_sub(1)
-            .is_none_or(|before| !at(bytes, before).is_ascii_alphabetic())
+    let before = start.checked_sub(1).map_or(0, |before| at(bytes, before));
+    is_start(before, at(bytes, start))
 }
 
 /// Whether `word` (lower case) stands at a position, in any case.
@@ -153,24 +205,41 @@ fn stands_at(bytes: &[u8], start: usize, word: &str) -> bool {
 
 /// What one pass over the bytes tells.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Census {
-    pub(super) digits: u32,
+pub(crate) struct Census {
+    pub(crate) digits: u32,
     pub(super) dots: u32,
     pub(super) colons: u32,
     pub(super) dashes: u32,
-    pub(super) flags: u8,
+    flags: u16,
 }
 
-pub(super) const AT: u8 = 1;
-pub(super) const ESCAPE: u8 = 2;
-pub(super) const PLUS: u8 = 4;
-pub(super) const SPACE: u8 = 8;
-pub(super) const ASSIGN: u8 = 16;
-pub(super) const PAREN: u8 = 32;
-pub(super) const UPPER: u8 = 64;
-pub(super) const LETTER: u8 = 128;
+impl Census {
+    /// Whether a byte of one of these kinds is there.
+    #[inline]
+    pub(crate) fn has(&self, flags: u16) -> bool {
+        self.flags & flags != 0
+    }
 
-/// Per byte: counts packed into fields of 14 bits, and the flags in the top 8.
+    pub(super) fn flags(&self) -> u16 {
+        self.flags
+    }
+}
+
+pub(super) const AT: u16 = 1;
+pub(crate) const ESCAPE: u16 = 2;
+pub(super) const PLUS: u16 = 4;
+pub(super) const SPACE: u16 = 8;
+pub(super) const ASSIGN: u16 = 16;
+pub(super) const PAREN: u16 = 32;
+pub(crate) const UPPER: u16 = 64;
+pub(super) const LETTER: u16 = 128;
+/// Neither a letter nor a digit of ASCII.
+pub(super) const OTHER: u16 = 256;
+
+const COUNT_BITS: u32 = 13;
+const FLAGS_AT: u32 = 4 * COUNT_BITS;
+
+/// Per byte: counts packed into fields of 13 bits, and the flags in the top 12.
 const CLASSES: [u64; 256] = classes();
 
 #[expect(
@@ -183,23 +252,24 @@ const fn classes() -> [u64; 256] {
     while byte < 256 {
         let counted = match byte as u8 {
             b'0'..=b'9' => 1,
-            b'.' => 1 << 14,
-            b':' => 1 << 28,
-            b'-' => 1 << 42,
+            b'.' => 1 << COUNT_BITS,
+            b':' => 1 << (2 * COUNT_BITS),
+            b'-' => 1 << (3 * COUNT_BITS),
             _ => 0,
         };
         let flags = match byte as u8 {
-            b'@' => AT,
-            b'%' | b'&' => ESCAPE,
-            b'+' => PLUS,
-            b' ' | b'\t' | b'\n' | b'\r' => SPACE,
-            b'=' | b':' => ASSIGN,
-            b'(' => PAREN,
+            b'@' => AT | OTHER,
+            b'%' | b'&' => ESCAPE | OTHER,
+            b'+' => PLUS | OTHER,
+            b' ' | b'\t' | b'\n' | b'\r' => SPACE | OTHER,
+            b'=' | b':' => ASSIGN | OTHER,
+            b'(' => PAREN | OTHER,
             b'A'..=b'Z' => UPPER | LETTER,
             b'a'..=b'z' => LETTER,
-            _ => 0,
+            b'0'..=b'9' => 0,
+            _ => OTHER,
         };
-        table[byte] = counted | (flags as u64) << 56;
+        table[byte] = counted | (flags as u64) << FLAGS_AT;
         byte += 1;
     }
     table
@@ -207,22 +277,34 @@ const fn classes() -> [u64; 256] {
 
 /// Counts in one pass.
 #[inline]
-pub(super) fn census(text: &str) -> Census {
+pub(crate) fn census(text: &str) -> Census {
+    const COUNT: u64 = (1 << COUNT_BITS) - 1;
     let mut census = Census::default();
-    // A field of 14 bits cannot overflow within a chunk.
-    for chunk in text.as_bytes().chunks(8 * 1024) {
+    // A field cannot overflow within a chunk.
+    for chunk in text.as_bytes().chunks(4 * 1024) {
         let (mut counts, mut flags) = (0_u64, 0_u64);
         for byte in chunk {
             #[expect(clippy::indexing_slicing, reason = "a byte is below 256")]
             let class = CLASSES[usize::from(*byte)];
-            counts += class & ((1 << 56) - 1);
+            counts += class & ((1 << FLAGS_AT) - 1);
             flags |= class;
         }
-        census.digits += (counts & 0x3fff) as u32;
-        census.dots += (counts >> 14 & 0x3fff) as u32;
-        census.colons += (counts >> 28 & 0x3fff) as u32;
-        census.dashes += (counts >> 42 & 0x3fff) as u32;
-        census.flags |= (flags >> 56) as u8;
+        census.digits += (counts & COUNT) as u32;
+        census.dots += (counts >> COUNT_BITS & COUNT) as u32;
+        census.colons += (counts >> (2 * COUNT_BITS) & COUNT) as u32;
+        census.dashes += (counts >> (3 * COUNT_BITS) & COUNT) as u32;
+        census.flags |= (flags >> FLAGS_AT) as u16;
     }
     census
+}
+
+/// How many bytes from a position on are of a kind.
+#[inline]
+pub(super) fn run(bytes: &[u8], from: usize, is_kind: impl Fn(u8) -> bool) -> usize {
+    bytes
+        .get(from..)
+        .unwrap_or(&[])
+        .iter()
+        .take_while(|byte| is_kind(**byte))
+        .count()
 }

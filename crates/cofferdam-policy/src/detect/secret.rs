@@ -6,7 +6,7 @@
 
 mod providers;
 
-use super::scan::{Scan, at, scheme_sign};
+use super::scan::{Scan, at, run, scheme_sign};
 use crate::rules::{KeyContext, RuleId};
 use providers::{Alphabet, beginning_with};
 
@@ -32,26 +32,21 @@ pub(super) fn tokens(scan: &mut Scan<'_>) {
         |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b':');
     let mut position = 0;
     while position + TOKEN_MIN <= bytes.len() {
-        let start = position;
-        while is_run(at(bytes, position)) {
-            position += 1;
+        let length = run(bytes, position, is_run);
+        if length >= TOKEN_MIN {
+            row(scan, position, position + length);
         }
-        if position - start >= TOKEN_MIN {
-            run(scan, start, position);
-        }
-        position += 1;
+        position += length + 1;
     }
 }
 
-/// A run of characters that is long enough for a token, which may begin at any word of it.
-fn run(scan: &mut Scan<'_>, start: usize, end: usize) {
+/// A row of characters that is long enough for a token, which may begin at any word of it.
+fn row(scan: &mut Scan<'_>, start: usize, end: usize) {
     let bytes = scan.bytes();
     let mut position = start;
     while position + TOKEN_MIN <= end {
         let word = position;
-        while at(bytes, position).is_ascii_alphanumeric() {
-            position += 1;
-        }
+        position += run(bytes, position, |byte| byte.is_ascii_alphanumeric());
         if position > word {
             position = token(scan, word, position).max(position);
         }
@@ -346,8 +341,7 @@ pub(super) fn key_value(scan: &mut Scan<'_>) {
 
 /// The whole text is one random string and its key names a credential.
 pub(super) fn high_entropy(scan: &mut Scan<'_>) {
-    let text = scan.text.trim();
-    if scan.context.any(KeyContext::SECRET) && is_high_entropy(text) {
+    if scan.context.any(KeyContext::SECRET) && is_high_entropy(scan.text.trim()) {
         scan.likely(HIGH_ENTROPY, 0, scan.text.len());
     }
 }

@@ -5,30 +5,11 @@
 
 use crate::address::{name_ids, split_url};
 use crate::rules::FieldKind;
-use crate::values::{DEVICE_PREFIX, is_uuid, push_hex, uuid_text};
-use cofferdam_model::{IdKind, Pseudonyms, Refusal, TokenDomain, Value};
+use crate::values::{push_hex, uuid_text};
+use cofferdam_model::{
+    DEVICE_PREFIX, IdKind, Pseudonyms, Refusal, TokenDomain, Value, is_nobody, is_uuid,
+};
 use std::borrow::Cow;
-
-/// Ids that name nobody: every client that fails to know its id sends one of these.
-const NOBODY: &[&str] = &[
-    "anon",
-    "anonymous",
-    "nil",
-    "none",
-    "null",
-    "n/a",
-    "na",
-    "undefined",
-    "unknown",
-    "<nil>",
-    "0",
-    "-1",
-    "true",
-    "false",
-    "[]",
-    "{}",
-    "00000000-0000-0000-0000-000000000000",
-];
 
 /// A value as a vendor's token.
 pub(super) fn of_value(
@@ -46,7 +27,7 @@ pub(super) fn of_value(
     match kind {
         FieldKind::Id(IdKind::Person | IdKind::Device) => person(pseudonyms, domain, &text),
         FieldKind::Id(IdKind::Event) => Ok(event(pseudonyms, domain, &text)),
-        FieldKind::Id(_) if text.is_empty() || is_nobody(&text) => Err(Refusal::RefusedId),
+        FieldKind::Id(_) if is_nobody(&text) => Err(Refusal::RefusedId),
         FieldKind::Id(kind) => Ok(hex(&pseudonyms.token(domain, kind, &text))),
         _ => Ok(hex(&pseudonyms.token(
             domain,
@@ -66,7 +47,7 @@ pub(super) fn person(
         Some(bare) => (DEVICE_PREFIX, bare),
         None => ("", id),
     };
-    if bare.is_empty() || is_nobody(bare) {
+    if is_nobody(bare) {
         return Err(Refusal::RefusedId);
     }
     let token = pseudonyms.token(domain, IdKind::Person, bare);
@@ -111,11 +92,6 @@ pub fn spellings(token: &[u8; 32], is_device: bool) -> [String; 2] {
 /// An event's id: 32 hex digits, within what vendors accept (36 of letters, digits and `-`).
 pub(super) fn event(pseudonyms: &dyn Pseudonyms, domain: &TokenDomain, id: &str) -> String {
     hex(&pseudonyms.token(domain, IdKind::Event, id))
-}
-
-/// Whether an id names nobody.
-pub(super) fn is_nobody(id: &str) -> bool {
-    id.len() <= 36 && NOBODY.iter().any(|nobody| nobody.eq_ignore_ascii_case(id))
 }
 
 /// The same address in another spelling gets the same token: trimmed, and what follows an `@` in lower case.

@@ -4,7 +4,8 @@
 
 use super::{
     Entry, FLAG_ORGANIZATION, FLAG_TIME, FLAG_TIME_UNUSABLE, FLAG_UPDATE, FLAG_VERIFIED, HOME,
-    INSIDE, KEPT_SEALED, KEPT_WITHHELD, VERSION, kinds,
+    INSIDE, KEPT_SEALED, KEPT_WITHHELD, VERSION, VERSION_MIN, kinds,
+    sealed::{Bound, Part},
 };
 use crate::admitted::{
     Admitted, Blob, Body, Event, Field, Kept, NAME_FIELD, Node, Sort, TimeNote, Update,
@@ -33,10 +34,12 @@ pub fn decode(bytes: &[u8]) -> Result<Entry, RecordError> {
         texts: Vec::new(),
         refusals: Vec::new(),
         layouts: Vec::new(),
+        parts: Vec::new(),
+        version: VERSION,
         what: "a version",
     };
     match decoder.bytes.byte() {
-        Some(VERSION) => {}
+        Some(version @ VERSION_MIN..=VERSION) => decoder.version = version,
         Some(found) if found > VERSION => {
             return Err(RecordError::UnknownVersion {
                 found,
@@ -94,6 +97,9 @@ struct Decoder<'b> {
     texts: Vec<Arc<str>>,
     refusals: Vec<Refusal>,
     layouts: Vec<Vec<Field>>,
+    /// What the sealed parts are bound to.
+    parts: Vec<Bound>,
+    version: u8,
     what: &'static str,
 }
 
@@ -112,9 +118,32 @@ impl<'b> Decoder<'b> {
         let count = self.count()?;
         self.received = self.bytes.signed()?;
         let placeholder = Arc::new(Paths::fixed(Vec::new()));
-        let bodies = (0..count)
-            .map(|position| self.body(u32::try_from(position).ok()?, &placeholder))
+        let mut bodies = Vec::with_capacity(count);
+        let mut sealed = Vec::new();
+        for position in 0..count {
+            let position = u32::try_from(position).ok()?;
+            let mut body = self.body(&placeholder)?;
+            self.what = "a sealed part";
+            if self.version == 1 {
+                body.blob = self.own_part(&body, position)?;
+            } else if let Some(range) = self.range(&body, position)? {
+                sealed.push((bodies.len(), range));
+            }
+            bodies.push(body);
+        }
+        let bounds = std::mem::take(&mut self.parts);
+        let parts: Vec<Arc<Part>> = bounds
+            .into_iter()
+            .map(|bound| Some(Arc::new(bound.part(self.bytes.bytes()?))))
             .collect::<Option<_>>()?;
+        for (position, (number, start, length)) in sealed {
+            bodies.get_mut(position)?.blob = Blob::Sealed {
+                part: Arc::clone(parts.get(number)?),
+                start,
+                length,
+                position: u32::try_from(position).ok()?,
+            };
+        }
         self.what = "the end";
         Some((definitions, bodies))
     }
@@ -125,7 +154,7 @@ impl<'b> Decoder<'b> {
         (count <= self.bytes.left()).then_some(count)
     }
 
-    fn body(&mut self, position: u32, placeholder: &Arc<Paths>) -> Option<Body> {
+    fn body(&mut self, placeholder: &Arc<Paths>) -> Option<Body> {
         self.what = "a record's head";
         let flags = self.bytes.byte()?;
         let has = |flag| flags & flag != 0;
@@ -171,12 +200,37 @@ impl<'b> Decoder<'b> {
         };
         self.fields(&mut body)?;
         self.found(&mut body)?;
-        self.what = "a sealed part";
-        body.blob = Blob::Sealed {
-            bytes: self.bytes.bytes()?.to_vec(),
-            position,
-        };
         Some(body)
+    }
+
+    /// Which part a record's identifying values stand in, from where on, and how many bytes they are; `Some(None)`: it has none.
+    fn range(&mut self, body: &Body, position: u32) -> Option<Option<(usize, usize, u32)>> {
+        let length = self.u32()?;
+        if length == 0 {
+            return Some(None);
+        }
+        let number = self.bytes.length()?;
+        if number == self.parts.len() {
+            self.parts.push(Bound::new(&body.project));
+        }
+        let part = self.parts.get_mut(number)?;
+        let start = part.add(position, body.insert_key, length);
+        Some(Some((number, start, length)))
+    }
+
+    /// A part of the record's own, to which no length was written: all of it is the record's.
+    fn own_part(&mut self, body: &Body, position: u32) -> Option<Blob> {
+        let bytes = self.bytes.bytes()?;
+        if bytes.is_empty() {
+            return Some(Blob::Plain(Vec::new()));
+        }
+        let part = Part::of_format_1(&body.project, position, body.insert_key, bytes);
+        Some(Blob::Sealed {
+            part: Arc::new(part),
+            start: 0,
+            length: u32::MAX,
+            position,
+        })
     }
 
     fn sort(&mut self, is_update: bool) -> Option<Sort> {

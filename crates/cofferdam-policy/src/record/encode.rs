@@ -5,9 +5,9 @@
 
 use super::{
     FLAG_ORGANIZATION, FLAG_TIME, FLAG_TIME_UNUSABLE, FLAG_UPDATE, FLAG_VERIFIED, HOME, INSIDE,
-    KEPT_SEALED, KEPT_WITHHELD, VERSION, context, definition, kinds,
+    KEPT_SEALED, KEPT_WITHHELD, VERSION, definition, kinds, sealed::Parts,
 };
-use crate::admitted::{Blob, Body, EXTRA, Field, Kept, NAME_FIELD, Sort, TimeNote};
+use crate::admitted::{Body, EXTRA, Field, Kept, NAME_FIELD, Sort, TimeNote};
 use crate::classify::Class;
 use crate::paths::{Paths, VARIANTS};
 use crate::values::{put_bytes, put_number, put_signed};
@@ -18,8 +18,9 @@ use std::sync::Arc;
 /// Appends an entry to `out`.
 ///
 /// # Errors
-/// [`RecordError::Seal`] where a person's key is missing: take that record out and encode again. `out` is as before then.
-/// [`RecordError::Moved`] where a decoded record stands at another position than when it was read.
+/// [`RecordError::Seal`] where a person's key is missing: take that person's records out and encode again. `out` is as before
+/// then. [`RecordError::Moved`] where a decoded record stands at another position than when it was read, or without those that
+/// were sealed together with it.
 pub fn encode(
     definitions: &[Definition],
     records: &[Record],
@@ -45,10 +46,9 @@ struct Encoder<'r> {
     classes: Vec<&'r Class>,
     texts: Vec<&'r str>,
     refusals: Vec<Refusal>,
-    sealed: Vec<u8>,
-    /// Layouts written so far, and the one of the record at hand.
-    layouts: Vec<Vec<Slot>>,
-    layout: Vec<Slot>,
+    parts: Parts<'r>,
+    /// Layouts written so far.
+    layouts: Vec<Layout<'r>>,
     /// How many field names stand in `out`.
     written: u32,
 }
@@ -59,6 +59,45 @@ struct Slot {
     name: u32,
     head: u8,
     extra: u32,
+}
+
+/// A layout, and the record that first had it.
+struct Layout<'r> {
+    first: &'r Body,
+    slots: Vec<Slot>,
+    /// The fields whose values stand in the record: position and name.
+    inline: Vec<(usize, u32)>,
+    /// Whether the numbers in the fields mean the same in other records of the table.
+    is_shared: bool,
+}
+
+impl<'r> Layout<'r> {
+    fn new(first: &'r Body, slots: Vec<Slot>) -> Self {
+        let named = first.fields.iter().zip(&slots).enumerate();
+        Self {
+            inline: named
+                .filter(|(_, (field, _))| field.kept == Kept::Inline)
+                .map(|(at, (_, slot))| (at, slot.name))
+                .collect(),
+            is_shared: first.fields.iter().all(is_shared),
+            first,
+            slots,
+        }
+    }
+
+    /// Whether a record has it. May miss one, never take one for another.
+    fn fits(&self, body: &Body) -> bool {
+        let (mine, its) = (&self.first.fields, &body.fields);
+        self.is_shared
+            && mine.len() == its.len()
+            && Arc::ptr_eq(&self.first.paths, &body.paths)
+            && mine.iter().zip(its).all(|(one, other)| one.is_alike(other))
+    }
+}
+
+/// Whether path and class stand in the table, not in the record.
+fn is_shared(field: &Field) -> bool {
+    field.path < EXTRA && usize::from(field.class) < VARIANTS
 }
 
 /// Numbers of one table's paths, by path number and class; 0: none yet.
@@ -77,9 +116,8 @@ impl<'r> Encoder<'r> {
             classes: Vec::with_capacity(16),
             texts: Vec::with_capacity(8),
             refusals: Vec::with_capacity(4),
-            sealed: Vec::with_capacity(256),
+            parts: Parts::default(),
             layouts: Vec::with_capacity(4),
-            layout: Vec::with_capacity(40),
             written: 0,
         }
     }
@@ -101,12 +139,12 @@ impl<'r> Encoder<'r> {
         for (position, record) in records.iter().enumerate() {
             let body = record.body();
             self.head(body, out);
-            self.layout(body, out);
-            self.inline_values(body, out);
+            let layout = self.layout(body, out);
+            self.inline_values(body, layout, out);
             self.found(body, out);
-            self.blob(body, position, sealer, out)?;
+            self.parts.add(body, position, out)?;
         }
-        Ok(())
+        std::mem::take(&mut self.parts).write(sealer, out)
     }
 
     fn head(&mut self, body: &'r Body, out: &mut Vec<u8>) {
@@ -145,32 +183,23 @@ impl<'r> Encoder<'r> {
     }
 
     /// Which fields, in which order, of what became: written once per entry for all records that look the same.
-    fn layout(&mut self, body: &'r Body, out: &mut Vec<u8>) {
-        self.layout.clear();
-        for field in &body.fields {
-            let Some(name) = self.field_name(body, field) else {
-                // Unreachable: a body's fields name its own paths and classes.
-                continue;
-            };
-            let head = field.node as u8 | if field.home { HOME } else { 0 };
-            let (head, extra) = match field.kept {
-                Kept::Inline => (head, 0),
-                Kept::Inside => (head | INSIDE, field.len),
-                Kept::Sealed => (head | KEPT_SEALED << 4, 0),
-                Kept::Withheld(refusal) => (head | KEPT_WITHHELD << 4, refusal as u32),
-            };
-            self.layout.push(Slot { name, head, extra });
+    /// Returns the layout's number.
+    fn layout(&mut self, body: &'r Body, out: &mut Vec<u8>) -> usize {
+        // Mostly it is the one of the record before: then no name has to be looked up.
+        let fits = |layout: &Layout<'r>| layout.fits(body);
+        if let Some(at) = self.layouts.iter().rposition(fits) {
+            put_number(out, at as u64);
+            return at;
         }
-        if let Some(at) = self.layouts.iter().position(|known| *known == self.layout) {
-            return put_number(out, at as u64);
+        let slots = self.slots(body);
+        if let Some(at) = self.layouts.iter().position(|known| known.slots == slots) {
+            put_number(out, at as u64);
+            return at;
         }
-        put_number(out, self.layouts.len() as u64);
-        self.layouts.push(self.layout.clone());
-        put_number(out, self.layout.len() as u64);
-        for (at, field) in body.fields.iter().enumerate() {
-            let Some(slot) = self.layout.get(at).copied() else {
-                continue;
-            };
+        let at = self.layouts.len();
+        put_number(out, at as u64);
+        put_number(out, slots.len() as u64);
+        for (field, slot) in body.fields.iter().zip(&slots) {
             put_number(out, u64::from(slot.name));
             if slot.name == self.written {
                 self.written += 1;
@@ -186,20 +215,40 @@ impl<'r> Encoder<'r> {
                 Kept::Inline | Kept::Sealed => {}
             }
         }
+        self.layouts.push(Layout::new(body, slots));
+        at
+    }
+
+    fn slots(&mut self, body: &'r Body) -> Vec<Slot> {
+        let slot = |field: &Field| {
+            // Always some: a body's fields name its own paths and classes.
+            let name = self.field_name(body, field)?;
+            let head = field.node as u8 | if field.home { HOME } else { 0 };
+            let (head, extra) = match field.kept {
+                Kept::Inline => (head, 0),
+                Kept::Inside => (head | INSIDE, field.len),
+                Kept::Sealed => (head | KEPT_SEALED << 4, 0),
+                Kept::Withheld(refusal) => (head | KEPT_WITHHELD << 4, refusal as u32),
+            };
+            Some(Slot { name, head, extra })
+        };
+        body.fields.iter().filter_map(slot).collect()
     }
 
     /// One bit per inline value, set where it is the one that the field had before; then the others.
-    fn inline_values(&mut self, body: &Body, out: &mut Vec<u8>) {
-        let inline = |field: &&Field| field.kept == Kept::Inline;
+    fn inline_values(&mut self, body: &Body, layout: usize, out: &mut Vec<u8>) {
+        let Some(layout) = self.layouts.get(layout) else {
+            return;
+        };
         let bits = out.len();
-        let count = body.fields.iter().filter(inline).count();
-        out.resize(bits + count.div_ceil(8), 0);
-        let named = body.fields.iter().zip(&self.layout);
-        for (at, (field, slot)) in named.filter(|(field, _)| inline(field)).enumerate() {
-            let value = range(&body.values, field);
-            let Some((start, end)) = self.last.get_mut(slot.name as usize) else {
+        out.resize(bits + layout.inline.len().div_ceil(8), 0);
+        for (at, (field, name)) in layout.inline.iter().enumerate() {
+            let (Some(field), Some((start, end))) =
+                (body.fields.get(*field), self.last.get_mut(*name as usize))
+            else {
                 continue;
             };
+            let value = range(&body.values, field);
             if *start < *end && out.get(*start..*end) == Some(value) {
                 if let Some(byte) = out.get_mut(bits + at / 8) {
                     *byte |= 1 << (at % 8);
@@ -215,7 +264,7 @@ impl<'r> Encoder<'r> {
     /// The number of (path, class), known or new.
     fn field_name(&mut self, body: &'r Body, field: &Field) -> Option<u32> {
         let next = u32::try_from(self.last.len()).ok()?;
-        if field.path < EXTRA && usize::from(field.class) < VARIANTS {
+        if is_shared(field) {
             let slot = self.slot(&body.paths, field)?;
             if *slot != 0 {
                 return Some(*slot - 1);
@@ -318,43 +367,6 @@ impl<'r> Encoder<'r> {
                 self.class(class, out);
             }
         }
-    }
-
-    fn blob(
-        &mut self,
-        body: &Body,
-        position: usize,
-        sealer: &dyn Sealer,
-        out: &mut Vec<u8>,
-    ) -> Result<(), RecordError> {
-        let at = u32::try_from(position).unwrap_or(u32::MAX);
-        match &body.blob {
-            Blob::Sealed {
-                bytes,
-                position: bound,
-            } => {
-                if *bound != at && !bytes.is_empty() {
-                    return Err(RecordError::Moved {
-                        record: position,
-                        sealed_at: *bound,
-                    });
-                }
-                put_bytes(out, bytes);
-            }
-            Blob::Plain(plain) if plain.is_empty() => put_number(out, 0),
-            Blob::Plain(plain) => {
-                self.sealed.clear();
-                let context = context(&body.project, at, body.insert_key);
-                sealer
-                    .seal(body.person, &context, plain, &mut self.sealed)
-                    .map_err(|source| RecordError::Seal {
-                        record: position,
-                        source,
-                    })?;
-                put_bytes(out, &self.sealed);
-            }
-        }
-        Ok(())
     }
 }
 

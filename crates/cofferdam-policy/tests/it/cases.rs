@@ -1,6 +1,7 @@
 //! The folder of cases: each file is an event and what is special about the policy; the snapshot is what everybody gets.
 //!
-//! Run with `INSTA_UPDATE=always` to accept. Invariant: every snapshot was read by a human before it was accepted.
+//! Run with `INSTA_UPDATE=always` to accept; the difference is to be read like code, because nothing else says what is right.
+//! Invariant: what a recipient gets in a case changes only together with its snapshot.
 
 use crate::support::{
     Fake, RECEIVED, admit_with, analytics, compile, context, event, home, send, source, vendor,

@@ -2,6 +2,7 @@
 //!
 //! Every seventh event brings a new person. Invariant: an event depends on its number and the token only, and never repeats.
 
+use super::now_seconds;
 use std::collections::HashSet;
 use std::fmt::Write;
 
@@ -63,7 +64,7 @@ pub(crate) fn browser_event(number: usize, token: &str) -> String {
         b & 0xFFFF_FFFF,
         a & 0xFF_FFFF,
         a % 1_000_000,
-        server_time() - number % 3600,
+        now_seconds() - number % 3600,
         a % 1000,
         a % 1_000_000,
         a % 100_000,
@@ -79,7 +80,7 @@ pub(crate) fn flat_event(number: usize, token: &str) -> String {
     let (a, b, person) = (mix(number), mix(number + 1_000_000_000), number / 7);
     let mut event = format!(
         r#"{{"event":"api_call","properties":{{"token":"{token}","distinct_id":"user-{person}","time":{}{:03},"$insert_id":"{a:016x}{b:016x}","endpoint":"/v1/chat/completions","method":"POST","status":200,"duration_ms":{},"region":"eu-central","plan":"pro","org_id":"org-{}","streaming":true,"model":"large-2","tokens_in":{},"tokens_out":{},"sdk":"python","sdk_version":"5.4.1","request":"req_{b:x}","trace":"{b:016x}{a:016x}","key_id":"key-{:x}","country":"DE","browser":"Chrome","os":"Windows","url":"/docs/guides/{:x}","referrer":"https://www.example.com/{}/{:x}""#,
-        server_time() - number % 3600,
+        now_seconds() - number % 3600,
         a % 1000,
         a % 5000,
         person % 150,
@@ -100,12 +101,6 @@ pub(crate) fn flat_event(number: usize, token: &str) -> String {
     event.truncate(666 - 3);
     event.push_str("\"}}");
     event
-}
-
-/// Seconds since 1970, now: what a client sends must not lie in the future.
-fn server_time() -> u64 {
-    use cofferdam_model::Clock;
-    (cofferdam_server::clock::SystemClock.now().0 / 1000).cast_unsigned()
 }
 
 fn array(event: fn(usize, &str) -> String, first: usize, count: usize, token: &str) -> String {

@@ -3,32 +3,7 @@
 //! Pure. Follows the vendor's two ways of merging ids; where they differ the project's mode decides.
 
 use super::IdentityMode;
-use cofferdam_model::{IdentityClaim, LinkKind};
-
-/// The prefix of anonymous ids.
-pub(crate) const DEVICE: &str = "$device:";
-
-/// Ids that name nobody: every anonymous client shares them.
-const NOBODY: &[&str] = &[
-    "",
-    "anon",
-    "anonymous",
-    "nil",
-    "none",
-    "null",
-    "n/a",
-    "na",
-    "undefined",
-    "unknown",
-    "<nil>",
-    "0",
-    "-1",
-    "true",
-    "false",
-    "[]",
-    "{}",
-    "00000000-0000-0000-0000-000000000000",
-];
+use cofferdam_model::{DEVICE_PREFIX, IdentityClaim, LinkKind, is_nobody, is_uuid};
 
 /// An id as it would be sent as `distinct_id`, without putting prefix and rest together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,14 +19,14 @@ impl<'a> Id<'a> {
         Self {
             prefix: "",
             text,
-            anonymous: anonymous || text.starts_with(DEVICE),
+            anonymous: anonymous || text.starts_with(DEVICE_PREFIX),
         }
     }
 
     /// A device id, in the form in which simplified merging sends it.
     fn device(text: &'a str) -> Self {
         Self {
-            prefix: DEVICE,
+            prefix: DEVICE_PREFIX,
             text,
             anonymous: true,
         }
@@ -76,11 +51,11 @@ pub(crate) struct Plan<'a> {
 /// Reads a claim; `None` where it names nobody.
 pub(crate) fn plan<'a>(mode: IdentityMode, claim: &'a IdentityClaim<'_>) -> Option<Plan<'a>> {
     let device = usable(claim.device_id.as_deref());
-    let device = device.map(|id| id.strip_prefix(DEVICE).unwrap_or(id));
+    let device = device.map(|id| id.strip_prefix(DEVICE_PREFIX).unwrap_or(id));
     // A user id in a device's clothes is nobody's: SDKs refuse to send one.
-    let user = usable(claim.user_id.as_deref()).filter(|id| !id.starts_with(DEVICE));
+    let user = usable(claim.user_id.as_deref()).filter(|id| !id.starts_with(DEVICE_PREFIX));
     let distinct = usable(claim.distinct_id.as_deref());
-    let distinct = distinct.map(|id| Id::plain(id, device == Some(id) && is_uuid(id)));
+    let distinct = distinct.map(|id| Id::plain(id, device == Some(id) && looks_made_up(id)));
     let explicit = match (&claim.link, mode) {
         (None, _) | (_, IdentityMode::Simplified) => None,
         (Some((kind, one, other)), _) => usable(Some(one))
@@ -120,31 +95,20 @@ fn explicit<'a>(
     other: &'a str,
     device: Option<&str>,
 ) -> (LinkKind, Id<'a>, Id<'a>) {
-    let shaped = |id: &'a str| Id::plain(id, device == Some(id) && is_uuid(id));
+    let shaped = |id: &'a str| Id::plain(id, device == Some(id) && looks_made_up(id));
     match kind {
         // The anonymous id comes first; it must look like one.
         LinkKind::Identify | LinkKind::Simplified => {
-            (kind, Id::plain(one, is_uuid(one)), shaped(other))
+            (kind, Id::plain(one, looks_made_up(one)), shaped(other))
         }
         LinkKind::Alias | LinkKind::Merge => (kind, shaped(one), shaped(other)),
     }
 }
 
 fn usable(id: Option<&str>) -> Option<&str> {
-    id.filter(|id| {
-        let trimmed = id.trim();
-        let rest = trimmed.strip_prefix(DEVICE).unwrap_or(trimmed);
-        !NOBODY
-            .iter()
-            .any(|nobody| rest.eq_ignore_ascii_case(nobody))
-    })
+    id.filter(|id| !is_nobody(id))
 }
 
-/// Whether this is `8-4-4-4-12` hex digits.
-pub(crate) fn is_uuid(text: &str) -> bool {
-    text.len() == 36
-        && text.bytes().enumerate().all(|(at, byte)| match at {
-            8 | 13 | 18 | 23 => byte == b'-',
-            _ => byte.is_ascii_hexdigit(),
-        })
+fn looks_made_up(id: &str) -> bool {
+    is_uuid(id.as_bytes())
 }

@@ -1,10 +1,9 @@
 //! Merge semantics: by cases, and against a naive model that knows ids as text and people as sets.
 
 use super::IdentityMode;
-use super::plan::is_uuid;
 use crate::tests::{Fixture, by_device, by_id, project};
 use crate::{Resolved, Vault};
-use cofferdam_model::{IdentityClaim, LinkKind, Provenance, Refusal};
+use cofferdam_model::{IdentityClaim, LinkKind, Provenance, Refusal, is_uuid};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -213,7 +212,12 @@ impl Model {
                     Some(anonymous) => *anonymous,
                     None if shape(id) => true,
                     // In the place of the anonymous id, unless it is the subject itself.
-                    None => *kind == LinkKind::Identify && id == one && id != other && is_uuid(id),
+                    None => {
+                        *kind == LinkKind::Identify
+                            && id == one
+                            && id != other
+                            && is_uuid(id.as_bytes())
+                    }
                 };
                 let (one_anonymous, other_anonymous) = (looks(one), looks(other));
                 let (one_person, one_known) = self.person(one, one_anonymous);

@@ -3,32 +3,9 @@
 //! Invariant: two ids that differ on the wire stay different as text; an id that every anonymous client shares is never used to
 //! join people.
 
-use cofferdam_model::Value;
+use cofferdam_model::{DEVICE_PREFIX, Value, is_nobody};
 use std::borrow::Cow;
 
-/// The values that the vendor refuses as ids (its documentation), compared without regard to case.
-const REFUSED: &[&str] = &[
-    "anon",
-    "anonymous",
-    "nil",
-    "none",
-    "null",
-    "n/a",
-    "na",
-    "undefined",
-    "unknown",
-    "<nil>",
-    "0",
-    "-1",
-    "true",
-    "false",
-    "[]",
-    "{}",
-    "00000000-0000-0000-0000-000000000000",
-];
-const LONGEST_SHORT: usize = 9;
-const UUID_BYTES: usize = 36;
-const DEVICE_PREFIX: &str = "$device:";
 /// Whole numbers up to here are the same as JSON numbers and as doubles.
 const EXACT_WHOLE_MAX: f64 = 9_007_199_254_740_992.0;
 
@@ -79,14 +56,7 @@ pub(super) fn text_of<'a>(value: &Value<'a>) -> Option<Cow<'a, str>> {
 /// Whether the vendor would refuse the id: it names nobody, like `null` or `anonymous`. The empty id is not refused.
 #[must_use]
 pub fn is_refused_id(id: &str) -> bool {
-    let id = id.trim();
-    if let Some(device) = id.strip_prefix(DEVICE_PREFIX) {
-        return device.trim().is_empty() || is_refused_id(device);
-    }
-    (id.len() <= LONGEST_SHORT || id.len() == UUID_BYTES)
-        && REFUSED
-            .iter()
-            .any(|refused| refused.eq_ignore_ascii_case(id))
+    !id.trim().is_empty() && is_nobody(id)
 }
 
 /// The id without the prefix that the browser SDK puts before device ids.

@@ -2,10 +2,13 @@
 //!
 //! Invariant: Bitcoin's newer addresses count by their check sum, older ones where words announce them, Ethereum's by shape.
 
-use super::super::scan::{Scan, at};
+use super::super::scan::{Scan, Words, at};
 use crate::rules::RuleId;
 
 const CRYPTO: RuleId = RuleId::value("value.crypto");
+
+/// Words that announce an address.
+const WORDS: Words = Words::of(&["btc", "bitcoin", "wallet", "crypto", "address"]);
 
 /// Bitcoin and Ethereum addresses.
 pub(super) fn address(scan: &mut Scan<'_>, word: &str, start: usize, end: usize) {
@@ -19,7 +22,7 @@ pub(super) fn address(scan: &mut Scan<'_>, word: &str, start: usize, end: usize)
             .all(|byte| !matches!(byte, b'0' | b'O' | b'I' | b'l'))
         && word.bytes().any(|byte| byte.is_ascii_uppercase())
         && word.bytes().any(|byte| byte.is_ascii_lowercase())
-        && scan.has_word(&["btc", "bitcoin", "wallet", "crypto", "address"]);
+        && scan.has_word(WORDS);
     if ethereum || bech32(word) {
         scan.certain(CRYPTO, start, end);
     } else if legacy {

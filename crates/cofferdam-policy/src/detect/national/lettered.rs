@@ -2,7 +2,7 @@
 //!
 //! Invariant: random base-36 ids are lower case; without words that announce them these numbers count in upper case only.
 
-use super::super::scan::{Scan, at};
+use super::super::scan::{Scan, Words, at, run};
 use super::checks::is_date;
 use crate::rules::{KeyContext, RuleId};
 
@@ -25,7 +25,7 @@ rules! {
 }
 
 /// Words that announce such a number, so that lower case is read too.
-const WORDS: &[&str] = &[
+const WORDS: Words = Words::of(&[
     "nif",
     "nie",
     "dni",
@@ -37,27 +37,45 @@ const WORDS: &[&str] = &[
     "hetu",
     "id code",
     "fiscal",
-];
+]);
+
+const PASSPORT_WORDS: Words = Words::of(&[
+    "passport",
+    "reisepass",
+    "pasaporte",
+    "passaporto",
+    "travel document",
+    "\u{c5ec}\u{ad8c}",
+]);
+
+const LICENSE_WORDS: Words = Words::of(&[
+    "driver's lic",
+    "drivers lic",
+    "driver lic",
+    "driving lic",
+    "license number",
+    "licence number",
+    "f\u{fc}hrerschein",
+    "driver\u{2019}s lic",
+]);
 
 /// Looks at every word that mixes letters and digits. `-` and ` ` inside some numbers are handled by their own shapes.
 pub(in crate::detect) fn lettered(scan: &mut Scan<'_>) {
     let bytes = scan.bytes();
     let mut position = 0;
     while position < bytes.len() {
-        if !at(bytes, position).is_ascii_alphanumeric() {
-            position += 1;
-            continue;
-        }
-        let start = position;
+        let start = position + run(bytes, position, |byte| !byte.is_ascii_alphanumeric());
         let (mut digits, mut letters) = (0, 0);
-        while at(bytes, position).is_ascii_alphanumeric() {
-            if at(bytes, position).is_ascii_digit() {
+        for byte in bytes.get(start..).unwrap_or(&[]) {
+            if byte.is_ascii_digit() {
                 digits += 1;
-            } else {
+            } else if byte.is_ascii_alphabetic() {
                 letters += 1;
+            } else {
+                break;
             }
-            position += 1;
         }
+        position = start + digits + letters;
         let before = scan.before(start);
         let spaced_nino = digits == 0
             && letters == 2
@@ -184,27 +202,9 @@ fn announced(scan: &mut Scan<'_>, word: &str, start: usize, end: usize) {
     if !(6..=16).contains(&word.len()) || digits < 5 {
         return;
     }
-    if word.len() <= 10
-        && scan.has_word(&[
-            "passport",
-            "reisepass",
-            "pasaporte",
-            "passaporto",
-            "travel document",
-            "\u{c5ec}\u{ad8c}",
-        ])
-    {
+    if word.len() <= 10 && scan.has_word(PASSPORT_WORDS) {
         scan.likely(PASSPORT, start, end);
-    } else if scan.has_word(&[
-        "driver's lic",
-        "drivers lic",
-        "driver lic",
-        "driving lic",
-        "license number",
-        "licence number",
-        "f\u{fc}hrerschein",
-        "driver\u{2019}s lic",
-    ]) {
+    } else if scan.has_word(LICENSE_WORDS) {
         scan.likely(LICENSE, start, end);
     }
 }
