@@ -94,8 +94,10 @@ mod tests {
 
     #[test]
     fn ids_that_every_client_shares_name_nobody() {
+        for nobody in NOBODY {
+            assert!(is_nobody(nobody) && is_nobody(&nobody.to_uppercase()));
+        }
         for nobody in [
-            "",
             " ",
             "$device:",
             "Anonymous",

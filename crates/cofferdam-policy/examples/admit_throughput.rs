@@ -6,6 +6,7 @@
 
 #![expect(
     clippy::unwrap_used,
+    clippy::indexing_slicing,
     clippy::print_stdout,
     reason = "a measurement at the command line"
 )]
@@ -31,6 +32,9 @@ const BATCH: usize = 50;
 /// Batches before the measured ones.
 const WARM_UP: usize = 100;
 const BATCHES: usize = 100;
+
+/// An event's JSON, by its number and the project's token.
+type Shape = fn(usize, &str) -> String;
 
 /// When the events were sent.
 fn now_seconds() -> u64 {
@@ -255,7 +259,7 @@ fn main() {
         user_agent: None,
         limits: &limits,
     };
-    let shapes: [(&str, fn(usize, &str) -> String); 2] = [
+    let shapes: [(&str, Shape); 2] = [
         ("browser", events::browser_event),
         ("flat", events::flat_event),
     ];
