@@ -9,25 +9,49 @@ use crate::system::System;
 use crate::{auth, web};
 use axum::Router;
 use axum::http::{HeaderName, HeaderValue, header};
+use axum::response::Response;
+use hyper::Request;
+use hyper::body::Incoming;
+use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use tower::ServiceExt;
 use tower_http::set_header::SetResponseHeaderLayer;
-use tower_http::timeout::TimeoutLayer;
 
-/// A request to intake takes no longer than that.
-const INTAKE_TIMEOUT: Duration = Duration::from_secs(60);
+/// What the outside sees: the health routes, and everything else straight to the intake. No router and no layer stands before
+/// it, because an event that comes alone costs little more than its request.
+#[derive(Clone, Debug)]
+pub struct Outside {
+    intake: Intake,
+    health: Router,
+}
 
-/// What the outside sees.
-pub fn intake(system: &Arc<System>) -> Router {
-    let intake = Intake {
-        pipeline: Arc::clone(&system.pipeline),
-        trusted_proxies: Arc::new(system.config().server.trusted_proxies.clone()),
-    };
-    let routes = intake::router(intake).layer(TimeoutLayer::with_status_code(
-        axum::http::StatusCode::REQUEST_TIMEOUT,
-        INTAKE_TIMEOUT,
-    ));
-    health::router(system.journal.clone()).merge(routes)
+impl Outside {
+    /// Answers one request of a peer.
+    pub async fn answer(self, request: Request<Incoming>, peer: SocketAddr) -> Response {
+        if health::PATHS.contains(&request.uri().path()) {
+            return routed(self.health, request).await;
+        }
+        intake::answer(&self.intake, request, peer).await
+    }
+}
+
+/// The intake listener's side of the server.
+pub fn intake(system: &Arc<System>) -> Outside {
+    Outside {
+        intake: Intake {
+            pipeline: Arc::clone(&system.pipeline),
+            trusted_proxies: Arc::new(system.config().server.trusted_proxies.clone()),
+        },
+        health: health::router(system.journal.clone()),
+    }
+}
+
+/// A router's answer.
+pub async fn routed(router: Router, request: Request<Incoming>) -> Response {
+    router
+        .oneshot(request)
+        .await
+        .unwrap_or_else(|never| match never {})
 }
 
 /// Web app and API, for bearers of the token.

@@ -27,3 +27,7 @@ pub mod serve;
 pub mod system;
 pub mod web;
 pub mod zones;
+
+/// An event costs some dozen allocations, many of which one thread makes and another gives back (see docs/benchmarks.md).
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

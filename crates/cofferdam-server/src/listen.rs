@@ -3,28 +3,30 @@
 //! A socket that systemd hands over outlives this process, so an upgrade refuses no connection.
 //! Invariant: a connection has a header time-out and a header size limit; on stop, requests under way are finished.
 
+use crate::http;
 use anyhow::Context;
 use axum::Router;
-use axum::extract::ConnectInfo;
+use axum::response::Response;
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_rustls::TlsAcceptor;
-use tower::ServiceExt;
 
 /// A client gets this long to send a request's headers.
 pub const HEADERS_TIMEOUT: Duration = Duration::from_secs(20);
 /// Most bytes of a request's headers, and so of a GET with data.
 const HEADERS_BYTES_MAX: usize = 64 * 1024;
-/// Most headers of a request.
-const HEADERS_MAX: usize = 128;
 /// A connection that was accepted just before the server stops gets this long to send its first request.
 const FIRST_REQUEST_TIMEOUT: Duration = Duration::from_secs(1);
 /// Most connections of one listener.
@@ -60,13 +62,17 @@ pub fn passed_sockets() -> Vec<std::net::TcpListener> {
         .collect()
 }
 
-/// Serves a router on TCP until `stop`.
-pub fn serve_tcp(
+/// Serves on TCP until `stop`; `handler` answers the requests.
+pub fn serve_tcp<H, F>(
     listener: TcpListener,
     tls: Option<TlsAcceptor>,
-    router: Router,
+    handler: H,
     mut stop: watch::Receiver<bool>,
-) -> JoinHandle<()> {
+) -> JoinHandle<()>
+where
+    H: Fn(Request<Incoming>, SocketAddr) -> F + Clone + Send + Sync + 'static,
+    F: Future<Output = Response> + Send + 'static,
+{
     tokio::spawn(async move {
         let mut connections = JoinSet::new();
         loop {
@@ -86,15 +92,16 @@ pub fn serve_tcp(
                 continue;
             }
             let _ = stream.set_nodelay(true);
-            let (router, tls, stop) = (router.clone(), tls.clone(), stop.clone());
+            let (handler, tls, stop) = (handler.clone(), tls.clone(), stop.clone());
+            let handler = move |request| handler(request, peer);
             connections.spawn(async move {
                 match tls {
-                    None => connection(stream, Some(peer), router, stop).await,
+                    None => connection(stream, handler, stop).await,
                     Some(tls) => {
                         let handshake =
                             tokio::time::timeout(HEADERS_TIMEOUT, tls.accept(stream)).await;
                         if let Ok(Ok(stream)) = handshake {
-                            connection(stream, Some(peer), router, stop).await;
+                            connection(stream, handler, stop).await;
                         }
                     }
                 }
@@ -134,7 +141,8 @@ pub fn serve_unix(
                 continue;
             };
             let (router, stop) = (router.clone(), stop.clone());
-            connections.spawn(connection(stream, None, router, stop));
+            let handler = move |request| http::routed(router.clone(), request);
+            connections.spawn(connection(stream, handler, stop));
         }
         drain(connections).await;
         let _ = std::fs::remove_file(path);
@@ -148,29 +156,28 @@ async fn drain(mut connections: JoinSet<()>) {
     }
 }
 
-async fn connection<S>(
-    stream: S,
-    peer: Option<SocketAddr>,
-    router: Router,
-    mut stop: watch::Receiver<bool>,
-) where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+async fn connection<T, H, F>(stream: T, handler: H, mut stop: watch::Receiver<bool>)
+where
+    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    H: Fn(Request<Incoming>) -> F + Send,
+    F: Future<Output = Response> + Send,
 {
     let (first, mut first_seen) = watch::channel(false);
-    let service = service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
-        first.send_replace(true);
-        if let Some(peer) = peer {
-            request.extensions_mut().insert(ConnectInfo(peer));
+    let has_begun = AtomicBool::new(false);
+    let service = service_fn(|request| {
+        if !has_begun.swap(true, Ordering::Relaxed) {
+            first.send_replace(true);
         }
-        router.clone().oneshot(request)
+        let answer = handler(request);
+        async { Ok::<_, Infallible>(answer.await) }
     });
-    let mut http = hyper::server::conn::http1::Builder::new();
-    http.timer(TokioTimer::new())
+    let mut http1 = hyper::server::conn::http1::Builder::new();
+    http1
+        .timer(TokioTimer::new())
         .header_read_timeout(HEADERS_TIMEOUT)
         .max_buf_size(HEADERS_BYTES_MAX)
-        .max_headers(HEADERS_MAX)
         .keep_alive(true);
-    let served = http.serve_connection(TokioIo::new(stream), service);
+    let served = http1.serve_connection(TokioIo::new(stream), service);
     tokio::pin!(served);
     let ended = tokio::select! {
         _ = served.as_mut() => true,

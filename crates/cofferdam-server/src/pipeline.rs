@@ -156,7 +156,7 @@ impl Pipeline {
         let projects = self.projects();
         let place = self.place(sender);
         let mut admission = Admission::new(batch.rejected, batch.notes, batch.items.len());
-        let step = steps::ItemStep {
+        let mut step = steps::ItemStep {
             pipeline: self,
             policy: &policy,
             projects: &projects,
@@ -165,6 +165,7 @@ impl Pipeline {
             network: Network::of(sender.address),
             place: place.as_ref(),
             received,
+            last: None,
         };
         for item in &batch.items {
             let decided = step.admit(item, &mut admission);

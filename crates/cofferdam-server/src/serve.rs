@@ -41,9 +41,20 @@ impl Listeners {
         let (intake_address, admin_address) = (intake.local_addr()?, admin.local_addr()?);
         system.set_intake_address(intake_address);
         let (stop, stopped) = watch::channel(false);
+        let (outside, routes) = (http::intake(system), http::admin(system));
         let tasks = vec![
-            listen::serve_tcp(intake, tls.clone(), http::intake(system), stopped.clone()),
-            listen::serve_tcp(admin, tls, http::admin(system), stopped.clone()),
+            listen::serve_tcp(
+                intake,
+                tls.clone(),
+                move |request, peer| outside.clone().answer(request, peer),
+                stopped.clone(),
+            ),
+            listen::serve_tcp(
+                admin,
+                tls,
+                move |request, _| http::routed(routes.clone(), request),
+                stopped.clone(),
+            ),
             listen::serve_unix(
                 &system.data_path("control.sock"),
                 http::control(system),

@@ -1,11 +1,16 @@
-//! The load: prepared requests over persistent connections, each sent as soon as the connection is free.
+//! The load: prepared requests over persistent connections, each due at its time, whether or not earlier ones were answered.
 //!
-//! Invariant: a request that is not answered with 200 and `"status":1` ends the measurement.
+//! One thread sends for all connections, so that what it takes from the server's cores is little and the same in every case.
+//! Invariant: a request that is not answered with 200 and `"status":1` ends the measurement; an answer time runs from when the
+//! request was due, so a server that stalls cannot hide behind requests that were never sent.
 
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
-use std::sync::Mutex;
-use std::time::Instant;
+use std::cell::Cell;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::task::{JoinSet, LocalSet};
 
 /// What is measured.
 pub(crate) struct Case {
@@ -28,9 +33,14 @@ pub(crate) struct Sent {
 impl Sent {
     /// Answer time that this share of the requests stayed below, milliseconds.
     pub(crate) fn quantile(&self, share: f64) -> f64 {
-        let at = (self.answers_ms.len() as f64 * share) as usize;
-        self.answers_ms.get(at).copied().unwrap_or(0.0)
+        quantile(&self.answers_ms, share)
     }
+}
+
+/// The value that this share of the sorted values stays below.
+pub(crate) fn quantile(sorted: &[f64], share: f64) -> f64 {
+    let at = (sorted.len() as f64 * share) as usize;
+    sorted.get(at).copied().unwrap_or(0.0)
 }
 
 /// Whole requests, headers included.
@@ -55,46 +65,64 @@ pub(crate) fn prepare(case: &Case, first: usize, events: usize, token: &str) -> 
         .collect()
 }
 
-/// Sends all of them over the case's connections.
-pub(crate) fn send(case: &Case, server: SocketAddr, requests: Vec<Vec<u8>>) -> Sent {
-    let queue = Mutex::new(requests.into_iter());
-    let answers = Mutex::new(Vec::new());
+/// Sends all of them over the case's connections, `rate` requests a second; infinite: all are due at once.
+pub(crate) fn send(case: &Case, server: SocketAddr, requests: Vec<Vec<u8>>, rate: f64) -> Sent {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let (requests, next) = (Rc::new(requests), Rc::new(Cell::new(0)));
     let start = Instant::now();
-    std::thread::scope(|scope| {
+    let answers = LocalSet::new().block_on(&runtime, async {
+        let mut connections = JoinSet::new();
         for _ in 0..case.connections {
-            std::thread::Builder::new()
-                .stack_size(64 * 1024)
-                .spawn_scoped(scope, || {
-                    let mut stream = TcpStream::connect(server).unwrap();
-                    stream.set_nodelay(true).unwrap();
-                    let mut own = Vec::new();
-                    loop {
-                        let next = queue.lock().unwrap().next();
-                        let Some(request) = next else { break };
-                        let start = Instant::now();
-                        stream.write_all(&request).unwrap();
-                        read_answer(&mut stream);
-                        own.push(start.elapsed().as_secs_f64() * 1000.0);
-                    }
-                    answers.lock().unwrap().extend(own);
-                })
-                .unwrap();
+            let (requests, next) = (Rc::clone(&requests), Rc::clone(&next));
+            connections.spawn_local(connection(server, requests, next, rate, start));
         }
+        connections.join_all().await
     });
-    let seconds = start.elapsed().as_secs_f64();
-    let mut answers_ms = answers.into_inner().unwrap();
+    let mut answers_ms = answers.concat();
     answers_ms.sort_by(f64::total_cmp);
     Sent {
-        seconds,
+        seconds: start.elapsed().as_secs_f64(),
         answers_ms,
     }
 }
 
-fn read_answer(stream: &mut TcpStream) {
+/// One connection: takes the next request, waits until it is due, sends it, reads the answer.
+async fn connection(
+    server: SocketAddr,
+    requests: Rc<Vec<Vec<u8>>>,
+    next: Rc<Cell<usize>>,
+    rate: f64,
+    start: Instant,
+) -> Vec<f64> {
+    let mut stream = TcpStream::connect(server).await.unwrap();
+    stream.set_nodelay(true).unwrap();
+    let mut answers_ms = Vec::new();
+    while let Some(request) = requests.get(next.get()) {
+        let mut due = start + Duration::from_secs_f64(next.get() as f64 / rate);
+        next.set(next.get() + 1);
+        if due > Instant::now() {
+            tokio::time::sleep_until(due.into()).await;
+            // The timer's own lateness is not the server's.
+            due = Instant::now();
+        }
+        stream.write_all(request).await.unwrap();
+        read_answer(&mut stream).await;
+        answers_ms.push(due.elapsed().as_secs_f64() * 1000.0);
+    }
+    answers_ms
+}
+
+async fn read_answer(stream: &mut TcpStream) {
     let mut buffer = [0; 4096];
     let mut length = 0;
     loop {
-        let read = stream.read(buffer.get_mut(length..).unwrap()).unwrap();
+        let read = stream
+            .read(buffer.get_mut(length..).unwrap())
+            .await
+            .unwrap();
         assert!(read > 0, "the server closed a connection");
         length += read;
         let text = std::str::from_utf8(buffer.get(..length).unwrap()).unwrap();

@@ -3,6 +3,7 @@
 //! The child prints its address and token, serves until its input ends, then prints what it counted. Invariant: nothing of the
 //! load runs in it.
 
+use crate::load::quantile;
 use cofferdam_journal::{File, FileLayer, StdFiles};
 use cofferdam_model::Clock;
 use cofferdam_server::clock::{SystemClock, SystemEntropy};
@@ -12,12 +13,13 @@ use cofferdam_server::counters::Count;
 use cofferdam_server::serve::Listeners;
 use cofferdam_server::system::{Seams, System};
 use std::collections::BTreeMap;
-use std::io::{self, BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, Write};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 const VENDOR: &str = r#"kind = "mixpanel"
 endpoint = "http://127.0.0.1:9"
@@ -49,6 +51,8 @@ pub(crate) struct Server {
 pub(crate) struct Told {
     pub(crate) accepted: u64,
     pub(crate) refused: u64,
+    /// Median and 99th percentile of the journal's fsyncs since [`Server::forget_fsyncs`], milliseconds.
+    pub(crate) fsync_ms: (f64, f64),
 }
 
 impl Server {
@@ -95,11 +99,28 @@ impl Server {
         let mut line = String::new();
         self.output.read_line(&mut line).unwrap();
         self.child.wait().unwrap();
-        let (accepted, refused) = line.trim().split_once(' ').unwrap();
+        let told: Vec<f64> = line
+            .split_whitespace()
+            .map(|number| number.parse().unwrap())
+            .collect();
+        let [accepted, refused, median, p99] = told.as_slice() else {
+            panic!("the server told {line}");
+        };
         Told {
-            accepted: accepted.parse().unwrap(),
-            refused: refused.parse().unwrap(),
+            accepted: *accepted as u64,
+            refused: *refused as u64,
+            fsync_ms: (*median, *p99),
         }
+    }
+
+    /// From now on, fsyncs are counted afresh.
+    pub(crate) fn forget_fsyncs(&mut self) {
+        self.child
+            .stdin
+            .as_mut()
+            .unwrap()
+            .write_all(b"forget\n")
+            .unwrap();
     }
 }
 
@@ -111,11 +132,11 @@ pub(crate) fn run(folder: &Path, without_journal: bool) {
         .unwrap();
     runtime.block_on(async {
         let (config, token) = configuration(folder);
-        let journal_files: Arc<dyn FileLayer> = if without_journal {
-            Arc::new(NoSegments)
-        } else {
-            Arc::new(StdFiles)
-        };
+        let fsyncs = Arc::new(Mutex::new(Vec::new()));
+        let journal_files = Arc::new(Files {
+            keep: !without_journal,
+            fsyncs: Arc::clone(&fsyncs),
+        });
         let seams = Seams {
             pause_consumers: true,
             journal_files,
@@ -124,8 +145,13 @@ pub(crate) fn run(folder: &Path, without_journal: bool) {
         let system = System::open(config, seams).await.unwrap();
         let listeners = Listeners::open(&system).await.unwrap();
         println!("{} {token}", listeners.intake);
-        let ended = tokio::task::spawn_blocking(|| io::copy(&mut io::stdin(), &mut io::sink()));
-        ended.await.unwrap().unwrap();
+        let heard = Arc::clone(&fsyncs);
+        let ended = tokio::task::spawn_blocking(move || {
+            for _ in io::stdin().lines() {
+                heard.lock().unwrap().clear();
+            }
+        });
+        ended.await.unwrap();
         let (mut accepted, mut refused) = (0, 0);
         for (count, amount) in system.counters.totals() {
             match count {
@@ -134,7 +160,10 @@ pub(crate) fn run(folder: &Path, without_journal: bool) {
                 _ => {}
             }
         }
-        println!("{accepted} {refused}");
+        let mut fsyncs = fsyncs.lock().unwrap().clone();
+        fsyncs.sort_by(f64::total_cmp);
+        let (median, p99) = (quantile(&fsyncs, 0.5), quantile(&fsyncs, 0.99));
+        println!("{accepted} {refused} {median} {p99}");
     });
     // The directory goes away with the parent: there is nothing to drain.
     std::process::exit(0);
@@ -173,9 +202,41 @@ fn configuration(folder: &Path) -> (Config, String) {
     (loaded.into_result().unwrap(), done.token)
 }
 
-/// Files of which the journal's segments keep nothing and cost nothing; the dedupe window's runs are real, but never synced.
+/// The journal's files: segments' fsyncs are timed. With `keep` off, segments keep nothing and cost nothing; the dedupe window's
+/// runs are real, but never synced.
 #[derive(Debug)]
-struct NoSegments;
+struct Files {
+    keep: bool,
+    fsyncs: Arc<Mutex<Vec<f64>>>,
+}
+
+#[derive(Debug)]
+struct Timed {
+    file: Arc<dyn File>,
+    fsyncs: Arc<Mutex<Vec<f64>>>,
+}
+
+impl File for Timed {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        self.file.read_at(buffer, offset)
+    }
+
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
+        self.file.write_at(bytes, offset)
+    }
+
+    fn size(&self) -> io::Result<u64> {
+        self.file.size()
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        let begun = Instant::now();
+        let synced = self.file.sync_data();
+        let took_ms = begun.elapsed().as_secs_f64() * 1000.0;
+        self.fsyncs.lock().unwrap().push(took_ms);
+        synced
+    }
+}
 
 #[derive(Debug)]
 struct Nothing(AtomicU64);
@@ -200,7 +261,7 @@ impl File for Nothing {
     }
 }
 
-impl FileLayer for NoSegments {
+impl FileLayer for Files {
     fn create_dir(&self, dir: &Path) -> io::Result<()> {
         StdFiles.create_dir(dir)
     }
@@ -210,10 +271,15 @@ impl FileLayer for NoSegments {
     }
 
     fn create(&self, path: &Path) -> io::Result<Arc<dyn File>> {
-        if path.extension().is_some_and(|extension| extension == "seg") {
-            return Ok(Arc::new(Nothing(AtomicU64::new(0))));
+        let is_segment = path.extension().is_some_and(|extension| extension == "seg");
+        match (is_segment, self.keep) {
+            (true, false) => Ok(Arc::new(Nothing(AtomicU64::new(0)))),
+            (true, true) => Ok(Arc::new(Timed {
+                file: StdFiles.create(path)?,
+                fsyncs: Arc::clone(&self.fsyncs),
+            })),
+            (false, _) => StdFiles.create(path),
         }
-        StdFiles.create(path)
     }
 
     fn open(&self, path: &Path) -> io::Result<Arc<dyn File>> {
@@ -228,7 +294,11 @@ impl FileLayer for NoSegments {
         StdFiles.remove(path)
     }
 
-    fn sync_dir(&self, _: &Path) -> io::Result<()> {
-        Ok(())
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        if self.keep {
+            StdFiles.sync_dir(dir)
+        } else {
+            Ok(())
+        }
     }
 }

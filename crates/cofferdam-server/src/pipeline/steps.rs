@@ -7,11 +7,12 @@ use crate::projects::{Project, Projects, Shown};
 use crate::rates::Network;
 use cofferdam_journal::{Key, NO_KEY};
 use cofferdam_model::{
-    Definition, Incoming, IncomingEvent, IncomingUpdate, OrganizationNumber, PersonNumber, Place,
-    Provenance, Pseudonyms, Refusal, Subject, TimestampMs, Value,
+    Definition, IdentityClaim, Incoming, IncomingEvent, IncomingUpdate, OrganizationNumber,
+    PersonNumber, Place, Provenance, Pseudonyms, Refusal, Subject, TimestampMs, Value,
 };
 use cofferdam_policy::{ConsentState, IntakeContext, Policy, Record, ResolvedIdentity};
 use cofferdam_wire::{Notes, Rejected};
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -106,16 +107,27 @@ pub(super) struct ItemStep<'a> {
     pub(super) network: Network,
     pub(super) place: Option<&'a Place>,
     pub(super) received: TimestampMs,
+    /// Who the item before was about.
+    pub(super) last: Option<Known<'a>>,
+}
+
+/// A claim that was resolved, and to whom. SDKs send what one person did together, and the same claim means the same person.
+/// Kept only of items that were kept, so that what defines somebody new is in the entry already.
+pub(super) struct Known<'a> {
+    project: &'a Project,
+    claim: &'a IdentityClaim<'a>,
+    person: PersonNumber,
+    consent: ConsentState,
 }
 
 /// Why an item went no further, and the project it was for (empty where unknown).
 type Stopped = (Arc<str>, Refusal);
 
-impl ItemStep<'_> {
+impl<'a> ItemStep<'a> {
     /// All steps of one item.
     pub(super) fn admit(
-        &self,
-        item: &Incoming<'_>,
+        &mut self,
+        item: &'a Incoming<'a>,
         admission: &mut Admission,
     ) -> Result<(), Stopped> {
         let token = match item {
@@ -162,16 +174,17 @@ impl ItemStep<'_> {
     }
 
     fn event(
-        &self,
-        project: &Project,
+        &mut self,
+        project: &'a Project,
         provenance: Provenance,
-        event: &IncomingEvent<'_>,
+        event: &'a IncomingEvent<'a>,
         admission: &mut Admission,
     ) -> Result<(), Refusal> {
-        let (person, mut definitions) = self.resolve(project, provenance, &event.identity)?;
+        let (known, mut definitions) = self.resolve(project, provenance, &event.identity)?;
+        let person = known.person;
         let organization = self.organization_of(project, &event.properties, &mut definitions);
         let made_up;
-        let (insert_id, known) = match event.insert_id.as_deref() {
+        let (insert_id, is_sent) = match event.insert_id.as_deref() {
             Some(insert_id) if !insert_id.is_empty() => (insert_id, true),
             _ => {
                 made_up = self.make_insert_id();
@@ -189,7 +202,7 @@ impl ItemStep<'_> {
             insert_key: key,
             insert_id,
         };
-        let mut context = self.context(project, provenance, person);
+        let mut context = self.context(project, provenance, known.consent);
         let opts_in = &*event.name == OPT_IN;
         // What comes after the yes in the same request comes after the yes.
         context.signals.opted_in |= opts_in || admission.opted_in.contains(&person);
@@ -199,25 +212,28 @@ impl ItemStep<'_> {
         }
         admission.keep(
             admitted.into(),
-            if known { key } else { NO_KEY },
+            if is_sent { key } else { NO_KEY },
             definitions,
         );
+        self.last = Some(known);
         Ok(())
     }
 
     fn update(
-        &self,
-        project: &Project,
+        &mut self,
+        project: &'a Project,
         provenance: Provenance,
-        update: &IncomingUpdate<'_>,
+        update: &'a IncomingUpdate<'a>,
         admission: &mut Admission,
     ) -> Result<(), Refusal> {
         let mut definitions = Vec::new();
+        let mut consent = ConsentState::default();
         let (person, organization) = match &update.subject {
             Subject::Person => {
-                let (person, defined) = self.resolve(project, provenance, &update.identity)?;
+                let (known, defined) = self.resolve(project, provenance, &update.identity)?;
                 definitions = defined;
-                (person, None)
+                consent = known.consent;
+                (known.person, None)
             }
             Subject::Group { key, id } => {
                 let own = project.organization_key.as_deref() == Some(key);
@@ -238,7 +254,7 @@ impl ItemStep<'_> {
             insert_key: NO_KEY,
             insert_id: "",
         };
-        let mut context = self.context(project, provenance, person);
+        let mut context = self.context(project, provenance, consent);
         context.signals.opted_in |= admission.opted_in.contains(&person);
         let admitted = self.policy.admit_update(&context, update, &identity)?;
         admission.keep(admitted.into(), NO_KEY, definitions);
@@ -246,11 +262,17 @@ impl ItemStep<'_> {
     }
 
     fn resolve(
-        &self,
-        project: &Project,
+        &mut self,
+        project: &'a Project,
         provenance: Provenance,
-        claim: &cofferdam_model::IdentityClaim<'_>,
-    ) -> Result<(PersonNumber, Vec<Definition>), Refusal> {
+        claim: &'a IdentityClaim<'a>,
+    ) -> Result<(Known<'a>, Vec<Definition>), Refusal> {
+        if let Some(last) = self.last.take()
+            && std::ptr::eq(last.project, project)
+            && last.claim == claim
+        {
+            return Ok((last, Vec::new()));
+        }
         let (vault, limit) = (&self.pipeline.vault, &self.pipeline.rates.new_people);
         let none_new = if limit.is_on() { 0 } else { u32::MAX };
         let resolved = match vault.resolve_limited(&project.name, claim, provenance, none_new) {
@@ -265,13 +287,23 @@ impl ItemStep<'_> {
             }
             resolved => resolved?,
         };
-        Ok((resolved.person, resolved.definitions))
+        let standing = vault.consent(resolved.person).home();
+        let known = Known {
+            project,
+            claim,
+            person: resolved.person,
+            consent: ConsentState {
+                opted_in: standing.opted_in,
+                objected: standing.objected,
+            },
+        };
+        Ok((known, resolved.definitions))
     }
 
     fn organization_of(
         &self,
         project: &Project,
-        properties: &[(std::borrow::Cow<'_, str>, Value<'_>)],
+        properties: &[(Cow<'_, str>, Value<'_>)],
         definitions: &mut Vec<Definition>,
     ) -> Option<OrganizationNumber> {
         let wanted = project.organization_key.as_deref()?;
@@ -281,8 +313,8 @@ impl ItemStep<'_> {
             other => other,
         };
         let id = match first {
-            Value::Text(text) if !text.is_empty() => text.to_string(),
-            Value::Int(number) => number.to_string(),
+            Value::Text(text) if !text.is_empty() => Cow::Borrowed(&**text),
+            Value::Int(number) => Cow::Owned(number.to_string()),
             _ => return None,
         };
         Some(self.organization(project, &id, definitions))
@@ -303,19 +335,15 @@ impl ItemStep<'_> {
         &'b self,
         project: &'b Project,
         provenance: Provenance,
-        person: PersonNumber,
+        consent: ConsentState,
     ) -> IntakeContext<'b> {
-        let standing = self.pipeline.vault.consent(person).home();
         let sender = self.sender;
         IntakeContext {
             project: &project.name,
             received: self.received,
             provenance,
             signals: sender.signals,
-            consent: ConsentState {
-                opted_in: standing.opted_in,
-                objected: standing.objected,
-            },
+            consent,
             address: sender.address.filter(|_| sender.is_person),
             place: self.place,
             user_agent: sender.user_agent.filter(|_| sender.is_person),

@@ -6,11 +6,15 @@ use axum::http::StatusCode;
 use axum::routing::get;
 use cofferdam_journal::Journal;
 
+/// The paths of the health routes.
+pub const PATHS: [&str; 2] = ["/healthz", "/readyz"];
+
 /// The health routes, for both listeners.
 pub fn router(journal: Journal) -> Router {
+    let [healthz, readyz] = PATHS;
     Router::new()
-        .route("/healthz", get(|| async { "ok\n" }))
-        .route("/readyz", get(ready))
+        .route(healthz, get(|| async { "ok\n" }))
+        .route(readyz, get(ready))
         .with_state(journal)
 }
 

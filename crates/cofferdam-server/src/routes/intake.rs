@@ -5,22 +5,31 @@
 
 use crate::counters::Count;
 use crate::pipeline::{Pipeline, Sender, Unavailable};
-use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::extract::{ConnectInfo, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use cofferdam_policy::Signals;
 use cofferdam_wire::Malformed;
 use cofferdam_wire::mixpanel::{self, AnswerStyle, Credentials, Endpoint, Outcome, Preflight};
+use http_body_util::{BodyExt, Limited};
+use hyper::body::Incoming;
 use ipnet::IpNet;
+use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// When a sender that passed its limit may come again, seconds: the limits' window.
 const RETRY_AFTER_LIMIT_S: u32 = 60;
+/// A sender gets this long for a request's body.
+const BODY_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// What the intake routes work with.
+const SEC_GPC: HeaderName = HeaderName::from_static("sec-gpc");
+const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
+/// What the intake works with.
 #[derive(Clone, Debug)]
 pub struct Intake {
     /// The way of an event.
@@ -29,43 +38,39 @@ pub struct Intake {
     pub trusted_proxies: Arc<Vec<IpNet>>,
 }
 
-/// The intake router.
-pub fn router(intake: Intake) -> Router {
-    Router::new().fallback(take).with_state(intake)
-}
-
-async fn take(State(intake): State<Intake>, request: Request<Body>) -> Response {
+/// Answers one request of a peer.
+pub async fn answer(intake: &Intake, request: Request<Incoming>, peer: SocketAddr) -> Response {
     let (parts, body) = request.into_parts();
-    let origin = text(&parts.headers, &header::ORIGIN).map(str::to_owned);
     let mut response = match mixpanel::endpoint(parts.uri.path()) {
         None => StatusCode::NOT_FOUND.into_response(),
         Some(_) if parts.method == Method::OPTIONS => StatusCode::NO_CONTENT.into_response(),
-        Some(endpoint) => answer_endpoint(&intake, endpoint, &parts, body).await,
+        Some(endpoint) => answer_endpoint(intake, endpoint, &parts, body, peer).await,
     };
-    let request_headers = parts
-        .headers
-        .get("access-control-request-headers")
-        .and_then(|value| value.to_str().ok());
-    let preflight = (parts.method == Method::OPTIONS).then_some(Preflight { request_headers });
-    for (name, value) in mixpanel::cors_headers(origin.as_deref(), true, preflight) {
-        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
-            response.headers_mut().insert(name, value);
-        }
-    }
+    let preflight = (parts.method == Method::OPTIONS).then(|| Preflight {
+        request_headers: text(&parts.headers, &header::ACCESS_CONTROL_REQUEST_HEADERS),
+    });
+    let origin = text(&parts.headers, &header::ORIGIN);
+    add_headers(
+        response.headers_mut(),
+        mixpanel::cors_headers(origin, true, preflight),
+    );
     response
 }
 
 async fn answer_endpoint(
     intake: &Intake,
     endpoint: Endpoint,
-    parts: &axum::http::request::Parts,
-    body: Body,
+    parts: &Parts,
+    body: Incoming,
+    peer: SocketAddr,
 ) -> Response {
     let limit = intake.pipeline.limits.body_bytes_max;
+    let read = Limited::new(body, limit).collect();
     // A body without a declared length that passes the limit is too large as well; one that breaks off has nobody to answer to.
-    let (body, too_large) = match axum::body::to_bytes(body, limit).await {
-        Ok(body) => (body, false),
-        Err(_) => (Bytes::new(), true),
+    let (body, too_large) = match tokio::time::timeout(BODY_TIMEOUT, read).await {
+        Ok(Ok(body)) => (body.to_bytes(), false),
+        Ok(Err(_)) => (Bytes::new(), true),
+        Err(_) => return StatusCode::REQUEST_TIMEOUT.into_response(),
     };
     let request = mixpanel::Request {
         method: method(&parts.method),
@@ -76,83 +81,76 @@ async fn answer_endpoint(
         authorization: text(&parts.headers, &header::AUTHORIZATION),
         body: &body,
     };
-    let style = AnswerStyle::of(endpoint, &request);
+    let respond_as_asked = |outcome: &Outcome<'_>| {
+        let style = AnswerStyle::of(endpoint, &request);
+        respond(mixpanel::answer(&style, endpoint, outcome))
+    };
+    let malformed = |problem: Malformed| {
+        let count = Count::Refused(Arc::from(""), problem.refusal());
+        intake.pipeline.counters.add(count, 1);
+        respond_as_asked(&Outcome::Malformed(problem))
+    };
     if too_large {
-        return malformed(
-            intake,
-            endpoint,
-            &style,
-            Malformed::TooLarge { limit_bytes: limit },
-        );
+        return malformed(Malformed::TooLarge { limit_bytes: limit });
     }
     if !endpoint.takes_items() {
-        return respond(mixpanel::answer(
-            &style,
-            endpoint,
-            &Outcome::Kept {
-                items: 0,
-                rejected: &[],
-            },
-        ));
+        return respond_as_asked(&Outcome::Kept {
+            items: 0,
+            rejected: &[],
+        });
     }
     let decoded = match mixpanel::decode(endpoint, &request, &intake.pipeline.limits) {
         Ok(decoded) => decoded,
-        Err(problem) => return malformed(intake, endpoint, &style, problem),
+        Err(problem) => return malformed(problem),
     };
-    let style = decoded.style();
     let batch = match decoded.parse(&intake.pipeline.limits) {
         Ok(batch) => batch,
-        Err(problem) => return malformed(intake, endpoint, &style, problem),
+        Err(problem) => return malformed(problem),
     };
     let credential = match decoded.credentials() {
         Credentials::None => None,
         Credentials::Basic { user, .. } => Some(user.as_str()),
         Credentials::Bearer(text) | Credentials::ApiKey(text) => Some(text.as_str()),
     };
-    let sender = sender(intake, parts, credential.or(decoded.token()));
-    match intake.pipeline.accept(batch, &sender).await {
+    let sender = sender(intake, parts, peer, credential.or(decoded.token()));
+    let accepted = intake.pipeline.accept(batch, &sender).await;
+    let outcome = match &accepted {
         // What was kept of the request is recognized when the SDK sends it again.
-        Ok(accepted) if accepted.is_limited() => {
-            let outcome = Outcome::RateLimited {
-                retry_after_s: RETRY_AFTER_LIMIT_S,
-            };
-            respond(mixpanel::answer(&style, endpoint, &outcome))
-        }
-        Ok(accepted) => {
-            let outcome = Outcome::Kept {
-                items: accepted.accepted,
-                rejected: &accepted.rejected,
-            };
-            respond(mixpanel::answer(&style, endpoint, &outcome))
-        }
-        Err(Unavailable { retry_after_s }) => respond(mixpanel::answer(
-            &style,
-            endpoint,
-            &Outcome::Unavailable { retry_after_s },
-        )),
-    }
+        Ok(accepted) if accepted.is_limited() => Outcome::RateLimited {
+            retry_after_s: RETRY_AFTER_LIMIT_S,
+        },
+        Ok(accepted) => Outcome::Kept {
+            items: accepted.accepted,
+            rejected: &accepted.rejected,
+        },
+        Err(Unavailable { retry_after_s }) => Outcome::Unavailable {
+            retry_after_s: *retry_after_s,
+        },
+    };
+    respond(mixpanel::answer(&decoded.style(), endpoint, &outcome))
 }
 
 fn sender<'a>(
     intake: &Intake,
-    parts: &'a axum::http::request::Parts,
+    parts: &'a Parts,
+    peer: SocketAddr,
     credential: Option<&'a str>,
 ) -> Sender<'a> {
     let headers = &parts.headers;
-    let flag = |name: &str| {
+    let flag = |name: &HeaderName| {
         headers
             .get(name)
             .is_some_and(|value| value.as_bytes() == b"1")
     };
     let origin = text(headers, &header::ORIGIN);
-    let is_page = origin.is_some() || headers.contains_key("sec-fetch-mode");
+    let is_page = origin.is_some() || headers.contains_key(&SEC_FETCH_MODE);
     Sender {
-        address: address(intake, parts),
+        address: address(intake, headers, peer),
         origin,
         user_agent: text(headers, &header::USER_AGENT),
         signals: Signals {
-            gpc: flag("sec-gpc"),
-            dnt: flag("dnt"),
+            gpc: flag(&SEC_GPC),
+            dnt: flag(&header::DNT),
             opted_in: false,
             opted_out: false,
         },
@@ -161,12 +159,10 @@ fn sender<'a>(
     }
 }
 
-/// The sender's address: the connection's, or the last one in `X-Forwarded-For` that no trusted proxy added.
-fn address(intake: &Intake, parts: &axum::http::request::Parts) -> Option<IpAddr> {
-    let peer = parts
-        .extensions
-        .get::<ConnectInfo<SocketAddr>>()
-        .map(|ConnectInfo(address)| address.ip().to_canonical())?;
+/// The sender's address: the connection's, or the last one in `X-Forwarded-For` that no trusted proxy added; `None` where a trusted
+/// proxy names something unreadable.
+fn address(intake: &Intake, headers: &HeaderMap, peer: SocketAddr) -> Option<IpAddr> {
+    let peer = peer.ip().to_canonical();
     let trusted = |address: &IpAddr| {
         intake
             .trusted_proxies
@@ -176,9 +172,8 @@ fn address(intake: &Intake, parts: &axum::http::request::Parts) -> Option<IpAddr
     if !trusted(&peer) {
         return Some(peer);
     }
-    let forwarded = parts
-        .headers
-        .get_all("x-forwarded-for")
+    let forwarded = headers
+        .get_all(&X_FORWARDED_FOR)
         .iter()
         .filter_map(|value| value.to_str().ok());
     let chain: Vec<&str> = forwarded.flat_map(|value| value.split(',')).collect();
@@ -202,37 +197,29 @@ fn address_of(text: &str) -> Option<IpAddr> {
     Some(IpAddr::to_canonical(&address))
 }
 
-fn malformed(
-    intake: &Intake,
-    endpoint: Endpoint,
-    style: &AnswerStyle,
-    problem: Malformed,
-) -> Response {
-    intake
-        .pipeline
-        .counters
-        .add(Count::Refused(Arc::from(""), problem.refusal()), 1);
-    respond(mixpanel::answer(
-        style,
-        endpoint,
-        &Outcome::Malformed(problem),
-    ))
-}
-
 fn respond(answer: mixpanel::Answer) -> Response {
-    let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let mut response = (status, answer.body.into_owned()).into_response();
+    let body = match answer.body {
+        Cow::Borrowed(body) => Bytes::from_static(body),
+        Cow::Owned(body) => Bytes::from(body),
+    };
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() =
+        StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();
     headers.insert(
         header::CONTENT_TYPE,
         HeaderValue::from_static(answer.content_type),
     );
-    for (name, value) in answer.headers {
-        if let Ok(value) = HeaderValue::try_from(value) {
+    add_headers(headers, answer.headers);
+    response
+}
+
+fn add_headers(headers: &mut HeaderMap, added: Vec<(&'static str, Cow<'_, str>)>) {
+    for (name, value) in added {
+        if let Ok(value) = HeaderValue::from_str(&value) {
             headers.insert(HeaderName::from_static(name), value);
         }
     }
-    response
 }
 
 fn method(method: &Method) -> mixpanel::Method {

@@ -1,6 +1,8 @@
 //! Where the parts meet: restarts, reloads, erasures and hostile requests that once lost, leaked or stalled something.
 
 use crate::support::{FakeVendor, Folder, TestServer, call};
+use cofferdam_model::Refusal;
+use cofferdam_server::counters::Count;
 use hyper::Method;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -61,6 +63,31 @@ async fn a_person_first_seen_in_a_duplicate_is_known_after_a_restart() {
         people + 1,
         "nobody gets another's number"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_whose_first_event_was_refused_is_known_after_a_restart() {
+    let server = TestServer::start(Folder::new()).await;
+    let token = server.folder.token.clone();
+    let too_deep = "[".repeat(100) + &"]".repeat(100);
+    let mut items = event(&token, json!({ "distinct_id": "a", "deep": too_deep }));
+    for _ in 0..2 {
+        let kept = event(&token, json!({ "distinct_id": "a" }));
+        items.as_array_mut().unwrap().push(kept[0].clone());
+    }
+    server.track(items).await;
+    let totals = server.system.counters.totals();
+    let refused = |(count, amount): &(Count, u64)| {
+        matches!(count, Count::Refused(_, Refusal::TooDeep)) && *amount == 1
+    };
+    assert!(totals.iter().any(refused), "{totals:?}");
+    let people = server.system.vault.people();
+    let server = TestServer::start(server.stop().await).await;
+    assert_eq!(server.system.vault.people(), people);
+    server
+        .track(event(&token, json!({ "distinct_id": "b" })))
+        .await;
+    assert_eq!(server.system.vault.people(), people + 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

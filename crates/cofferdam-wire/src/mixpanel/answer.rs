@@ -51,7 +51,7 @@ pub struct Answer {
     /// `Content-Type`.
     pub content_type: &'static str,
     /// Further headers, lower-case names.
-    pub headers: Vec<(&'static str, String)>,
+    pub headers: Vec<(&'static str, Cow<'static, str>)>,
     /// The body.
     pub body: Cow<'static, [u8]>,
 }
@@ -69,17 +69,17 @@ const PIXEL: &[u8] = &[
 #[must_use]
 pub fn answer(style: &AnswerStyle, endpoint: Endpoint, outcome: &Outcome<'_>) -> Answer {
     let (status, error) = status_and_error(outcome);
-    let mut headers = vec![("cache-control", "no-store".to_owned())];
+    let mut headers = vec![("cache-control", Cow::Borrowed("no-store"))];
     if let Outcome::RateLimited { retry_after_s } | Outcome::Unavailable { retry_after_s } = outcome
     {
-        headers.push(("retry-after", retry_after_s.to_string()));
+        headers.push(("retry-after", Cow::Owned(retry_after_s.to_string())));
     }
     if *outcome == Outcome::MethodNotAllowed {
-        headers.push(("allow", "GET, POST, OPTIONS".to_owned()));
+        headers.push(("allow", Cow::Borrowed("GET, POST, OPTIONS")));
     }
     let (status, content_type, body) = match endpoint {
         Endpoint::Script => {
-            headers.push(("x-content-type-options", "nosniff".to_owned()));
+            headers.push(("x-content-type-options", Cow::Borrowed("nosniff")));
             (
                 status,
                 "text/javascript; charset=utf-8",

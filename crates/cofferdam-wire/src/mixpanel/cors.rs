@@ -4,6 +4,8 @@
 //! whole batch.
 //! Invariant: nothing is echoed that is not a plain origin or header name, so no header can be split.
 
+use std::borrow::Cow;
+
 /// What a browser asks before it sends.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Preflight<'a> {
@@ -17,34 +19,40 @@ const REQUEST_HEADERS_BYTES_MAX: usize = 1024;
 const ORIGIN_BYTES_MAX: usize = 512;
 /// How long a browser may remember a preflight, seconds (Chromium's own maximum).
 const MAX_AGE_S: &str = "7200";
+/// How many headers an answer gets at most.
+const HEADERS_MAX: usize = 6;
 
 /// The headers for an answer to this `Origin`. `allowed` is the project's (or server's) decision about it; `preflight` is given for
 /// OPTIONS.
 #[must_use]
-pub fn cors_headers(
-    origin: Option<&str>,
+pub fn cors_headers<'o>(
+    origin: Option<&'o str>,
     allowed: bool,
     preflight: Option<Preflight<'_>>,
-) -> Vec<(&'static str, String)> {
-    let mut headers = vec![("vary", "Origin".to_owned())];
+) -> Vec<(&'static str, Cow<'o, str>)> {
+    let mut headers = Vec::with_capacity(HEADERS_MAX);
+    headers.push(("vary", Cow::Borrowed("Origin")));
     let Some(origin) = origin.filter(|origin| allowed && is_origin(origin)) else {
         return headers;
     };
-    headers.push(("access-control-allow-origin", origin.to_owned()));
-    headers.push(("access-control-allow-credentials", "true".to_owned()));
+    headers.push(("access-control-allow-origin", Cow::Borrowed(origin)));
+    headers.push(("access-control-allow-credentials", Cow::Borrowed("true")));
     let Some(preflight) = preflight else {
-        headers.push(("access-control-expose-headers", "Retry-After".to_owned()));
+        headers.push((
+            "access-control-expose-headers",
+            Cow::Borrowed("Retry-After"),
+        ));
         return headers;
     };
     headers.push((
         "access-control-allow-methods",
-        "GET, POST, OPTIONS".to_owned(),
+        Cow::Borrowed("GET, POST, OPTIONS"),
     ));
     let names = preflight.request_headers.map(requested).unwrap_or_default();
     if !names.is_empty() {
-        headers.push(("access-control-allow-headers", names));
+        headers.push(("access-control-allow-headers", Cow::Owned(names)));
     }
-    headers.push(("access-control-max-age", MAX_AGE_S.to_owned()));
+    headers.push(("access-control-max-age", Cow::Borrowed(MAX_AGE_S)));
     headers
 }
 
@@ -80,11 +88,11 @@ fn is_header_name(name: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn get<'a>(headers: &'a [(&str, String)], name: &str) -> Option<&'a str> {
+    fn get<'a>(headers: &'a [(&str, Cow<'_, str>)], name: &str) -> Option<&'a str> {
         headers
             .iter()
             .find(|(found, _)| *found == name)
-            .map(|(_, value)| value.as_str())
+            .map(|(_, value)| value.as_ref())
     }
 
     #[test]
@@ -134,7 +142,7 @@ mod tests {
         ] {
             assert_eq!(
                 cors_headers(origin, allowed, None),
-                [("vary", "Origin".to_owned())]
+                [("vary", Cow::Borrowed("Origin"))]
             );
         }
         let split = Preflight {

@@ -188,7 +188,7 @@ fn retry_after_is_given_where_a_retry_helps() {
             .headers
             .iter()
             .find(|(name, _)| *name == "retry-after");
-        assert_eq!(found.map(|(_, value)| value.as_str()), seconds);
+        assert_eq!(found.map(|(_, value)| &**value), seconds);
     }
 }
 
