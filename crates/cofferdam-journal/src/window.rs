@@ -31,7 +31,7 @@ use std::{
 /// A bucket is this part of the window.
 const BUCKETS: u64 = 7;
 /// Slots of the smallest table; 7/8 of them are used.
-const SLOTS_MIN: u64 = 1 << 15;
+const SLOTS_MIN: u64 = 4096;
 const SLOTS_MAX: u64 = 1 << 19;
 /// Bytes a slot takes in memory.
 const SLOT_BYTES: u64 = 17;
