@@ -103,13 +103,11 @@ impl Server {
             .split_whitespace()
             .map(|number| number.parse().unwrap())
             .collect();
-        let [accepted, refused, median, p99] = told.as_slice() else {
-            panic!("the server told {line}");
-        };
+        let [accepted, refused, median, p99] = <[f64; 4]>::try_from(told).unwrap();
         Told {
-            accepted: *accepted as u64,
-            refused: *refused as u64,
-            fsync_ms: (*median, *p99),
+            accepted: accepted as u64,
+            refused: refused as u64,
+            fsync_ms: (median, p99),
         }
     }
 
