@@ -4,55 +4,22 @@
 
 #![expect(clippy::indexing_slicing, reason = "a tool with fixed tables")]
 
+#[path = "support/seeded.rs"]
+mod seeded;
+
 use anyhow::Context;
-use cofferdam_access::{Permit, ReadRadius};
-use cofferdam_audit::Audit;
 use cofferdam_ledger::{
     Basis, Coverage, FieldKey, Items, Ledger, LedgerOptions, Outcome, PossibleItem, RadiusRequest,
 };
-use cofferdam_model::{
-    Category, Clock, Day, Entropy, Form, MergeMap, OrganizationNumber, PersonNumber, TimestampMs,
-    VendorId,
-};
+use cofferdam_model::{Category, Day, Form, MergeMap, OrganizationNumber, PersonNumber, VendorId};
+use seeded::Random;
 use serde_json::json;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 const FIRST: i32 = 20_100;
 const VENDORS: [&str; 3] = ["mixpanel", "other", "third"];
-
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, end: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % end
-    }
-}
-
-#[derive(Debug)]
-struct Now;
-
-impl Clock for Now {
-    fn now(&self) -> TimestampMs {
-        Day(FIRST).start()
-    }
-}
-
-#[derive(Debug)]
-struct Counting(AtomicU64);
-
-impl Entropy for Counting {
-    fn fill(&self, bytes: &mut [u8]) {
-        for byte in bytes {
-            *byte = self.0.fetch_add(1, Ordering::Relaxed) as u8;
-        }
-    }
-}
 
 /// Fields that may go out, and whether they are a profile's.
 fn fields() -> Vec<FieldKey> {
@@ -134,20 +101,12 @@ fn send(
     Ok(())
 }
 
-fn permit(dir: &Path) -> anyhow::Result<Permit<ReadRadius>> {
-    std::fs::create_dir_all(dir.join("audit"))?;
-    let entropy = Arc::new(Counting(AtomicU64::new(0)));
-    let audit = Audit::open(&dir.join("audit"), Arc::new(Now), entropy)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().build()?;
-    Ok(runtime.block_on(Permit::for_system(&audit, "recount"))?)
-}
-
 fn main() -> anyhow::Result<()> {
     let mut arguments = std::env::args().skip(1);
     let dir = PathBuf::from(arguments.next().context("usage: recount DIR [SEED]")?);
     let seed = arguments.next().map_or(Ok(1), |seed| seed.parse())?;
     let mut random = Random(seed);
-    let permit = permit(&dir)?;
+    let permit = seeded::permit(&dir, Day(FIRST), "recount")?;
     let options = LedgerOptions::new(dir.join("ledger"));
     let mut ledger = Ledger::open(options.clone())?;
     let mut sends = std::io::BufWriter::new(std::fs::File::create(dir.join("sends.jsonl"))?);

@@ -261,44 +261,31 @@ impl Groups {
     }
 
     /// Replaces every number by its person's canonical one.
+    ///
+    /// Nobody is in a group who is not among the people, so what moves is found once, without a branch, and then moved group by
+    /// group: one group's bits fit into the second-level cache, all of them together do not.
     pub(crate) fn merge(&mut self, merges: &MergeMap) {
-        let words = self.bits.first().map_or(0, Vec::len);
-        if merges.merged().is_empty() || words == 0 {
+        let Some(people) = self.bits.get(PEOPLE) else {
             return;
-        }
-        let mut mask = vec![0u64; words];
-        for &number in merges.merged() {
-            match mask.get_mut((number >> 6) as usize) {
-                Some(word) => *word |= 1 << (number & 63),
-                None => break,
+        };
+        let mut merged = vec![0u64; people.len()];
+        let mut moves: Vec<Move> = vec![(0, 0); merges.merged().len()];
+        let mut found = 0;
+        for &from in merges.merged() {
+            let at = (from >> 6) as usize;
+            let (Some(word), Some(mask)) = (people.get(at), merged.get_mut(at)) else {
+                break;
+            };
+            let to = merges.table().get(from as usize).copied();
+            if let Some(slot) = moves.get_mut(found) {
+                *slot = (from, to.unwrap_or(from));
             }
+            *mask |= 1 << (from & 63);
+            found += (word >> (from & 63) & 1) as usize;
         }
-        for (at, merged) in mask.into_iter().enumerate() {
-            self.canonicalize(at, merged, merges.table());
-        }
-    }
-
-    /// Moves the bits of one word that belong to merged numbers, in all groups at once: nobody is in a group who is not among
-    /// the people, and the merge map's table is read once.
-    #[inline]
-    fn canonicalize(&mut self, at: usize, merged: u64, table: &[u32]) {
-        let people = self.bits.get(PEOPLE).and_then(|bits| bits.get(at));
-        let mut found = people.copied().unwrap_or(0) & merged;
-        while found != 0 {
-            let bit = found.trailing_zeros();
-            found &= found - 1;
-            let canonical = table.get(at * 64 + bit as usize).copied().unwrap_or(0);
-            for bits in &mut self.bits {
-                let is_in = bits.get(at).map_or(0, |word| word >> bit & 1);
-                if let Some(word) = bits.get_mut((canonical >> 6) as usize) {
-                    *word |= is_in << (canonical & 63);
-                }
-            }
-        }
+        moves.truncate(found);
         for bits in &mut self.bits {
-            if let Some(word) = bits.get_mut(at) {
-                *word &= !merged;
-            }
+            canonicalize(bits, &moves, &merged);
         }
     }
 
@@ -385,6 +372,24 @@ fn add_range(
 fn or(to: &mut Chunk, from: &Chunk) {
     for (word, more) in to.iter_mut().zip(from) {
         *word |= more;
+    }
+}
+
+/// A merged number that is among the people, and its canonical one, which is never a merged one.
+type Move = (u32, u32);
+
+/// Moves the bits of merged numbers within one group.
+fn canonicalize(bits: &mut [u64], moves: &[Move], merged: &[u64]) {
+    for &(from, to) in moves {
+        let is_in = bits
+            .get((from >> 6) as usize)
+            .map_or(0, |word| word >> (from & 63) & 1);
+        if let Some(word) = bits.get_mut((to >> 6) as usize) {
+            *word |= is_in << (to & 63);
+        }
+    }
+    for (word, merged) in bits.iter_mut().zip(merged) {
+        *word &= !merged;
     }
 }
 
