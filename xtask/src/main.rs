@@ -21,7 +21,8 @@ const HELP: &str = "cargo xtask <command>
   test [name…]  everything that can be tested here, or the named steps; lists what could not be run, and why
   ci            what .ci/run runs: format, clippy, tidy, test; fails where something could not be run
   web           build the web app into web/dist
-  bench [name]  release measurements as ratios and CPU seconds: wire, admit, detection, journal, ledger
+  bench [name]  release measurements as ratios and CPU seconds: intake, wire, admit, detection, journal, ledger, store,
+                memory; what follows `--` goes to them
   prove [name]  the counted proofs in full size, resumable; writes docs/proofs/<name>.json
   dist          one stripped binary, tarball and systemd unit in target/dist
   tidy          the house rules on files, headers, crate edges and documents";
