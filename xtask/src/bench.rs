@@ -15,8 +15,10 @@ const EVENTS: &[&str] = &["numpy==2.4.6", "pyarrow==26.0.1"];
 /// Events and people that the store's data is made of; 9,962,023 events come of them.
 const EVENTS_SIZE: [&str; 2] = ["11.08e6", "1e6"];
 
-/// Name, and what runs it with the arguments that follow `--`.
-const BENCHES: &[(&str, fn(&[String]) -> Result<()>)] = &[
+/// Runs a bench with the arguments that follow `--`.
+type Bench = fn(&[String]) -> Result<()>;
+
+const BENCHES: &[(&str, Bench)] = &[
     ("wire", |rest| example("cofferdam-wire", "throughput", rest)),
     ("admit", |rest| {
         example("cofferdam-policy", "admit_throughput", rest)
