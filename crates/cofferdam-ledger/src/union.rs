@@ -262,30 +262,34 @@ impl Groups {
 
     /// Replaces every number by its person's canonical one.
     ///
-    /// Nobody is in a group who is not among the people, so what moves is found once, without a branch, and then moved group by
-    /// group: one group's bits fit into the second-level cache, all of them together do not.
+    /// Nobody is in a group who is not among the people, so the merge map's table is read once, for the merged people found; then
+    /// the bits move group by group: one group's bits fit into the second-level cache, all of them together do not.
     pub(crate) fn merge(&mut self, merges: &MergeMap) {
         let Some(people) = self.bits.get(PEOPLE) else {
             return;
         };
-        let mut merged = vec![0u64; people.len()];
-        let mut moves: Vec<Move> = vec![(0, 0); merges.merged().len()];
-        let mut found = 0;
-        for &from in merges.merged() {
-            let at = (from >> 6) as usize;
-            let (Some(word), Some(mask)) = (people.get(at), merged.get_mut(at)) else {
-                break;
-            };
-            let to = merges.table().get(from as usize).copied();
-            if let Some(slot) = moves.get_mut(found) {
-                *slot = (from, to.unwrap_or(from));
-            }
-            *mask |= 1 << (from & 63);
-            found += (word >> (from & 63) & 1) as usize;
+        if merges.merged().is_empty() {
+            return;
         }
-        moves.truncate(found);
+        let mut found = vec![0u64; people.len()];
+        for &number in merges.merged() {
+            match found.get_mut((number >> 6) as usize) {
+                Some(word) => *word |= 1 << (number & 63),
+                None => break,
+            }
+        }
+        for (found, people) in found.iter_mut().zip(people) {
+            *found &= people;
+        }
+        let mut canonical: Vec<u32> = Vec::with_capacity(count(&found) as usize);
+        for (at, &word) in found.iter().enumerate() {
+            canonical.extend(ones(word).map(|bit| {
+                let to = merges.table().get(at * 64 + bit as usize);
+                to.copied().unwrap_or(0)
+            }));
+        }
         for bits in &mut self.bits {
-            canonicalize(bits, &moves, &merged);
+            canonicalize(bits, &found, &canonical);
         }
     }
 
@@ -375,22 +379,28 @@ fn or(to: &mut Chunk, from: &Chunk) {
     }
 }
 
-/// A merged number that is among the people, and its canonical one, which is never a merged one.
-type Move = (u32, u32);
-
-/// Moves the bits of merged numbers within one group.
-fn canonicalize(bits: &mut [u64], moves: &[Move], merged: &[u64]) {
-    for &(from, to) in moves {
-        let is_in = bits
-            .get((from >> 6) as usize)
-            .map_or(0, |word| word >> (from & 63) & 1);
-        if let Some(word) = bits.get_mut((to >> 6) as usize) {
-            *word |= is_in << (to & 63);
+/// Moves the bits of the merged people found within one group; a canonical number is never a merged one.
+fn canonicalize(bits: &mut [u64], found: &[u64], canonical: &[u32]) {
+    let mut canonical = canonical.iter();
+    for (at, &found) in found.iter().enumerate() {
+        let Some(word) = bits.get_mut(at) else { break };
+        let here = *word & found;
+        *word &= !found;
+        for (bit, to) in ones(found).zip(&mut canonical) {
+            if let Some(word) = bits.get_mut((to >> 6) as usize) {
+                *word |= (here >> bit & 1) << (to & 63);
+            }
         }
     }
-    for (word, merged) in bits.iter_mut().zip(merged) {
-        *word &= !merged;
-    }
+}
+
+/// The positions of a word's bits, ascending.
+fn ones(mut word: u64) -> impl Iterator<Item = u32> {
+    std::iter::from_fn(move || {
+        let bit = word.trailing_zeros();
+        word &= word.wrapping_sub(1);
+        (bit < 64).then_some(bit)
+    })
 }
 
 fn count(bits: &[u64]) -> u64 {
