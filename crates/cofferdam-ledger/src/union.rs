@@ -262,32 +262,28 @@ impl Groups {
 
     /// Replaces every number by its person's canonical one.
     ///
-    /// Nobody is in a group who is not among the people, so the merge map's table is read once, for the merged people found; then
-    /// the bits move group by group: one group's bits fit into the second-level cache, all of them together do not.
+    /// Nobody is in a group who is not among the people, so the merged people are found once, without a branch that the processor
+    /// could mispredict, and the merge map's table is read for those only. Then the bits move group by group: one group's bits
+    /// fit into the second-level cache, all of them together do not.
     pub(crate) fn merge(&mut self, merges: &MergeMap) {
         let Some(people) = self.bits.get(PEOPLE) else {
             return;
         };
-        if merges.merged().is_empty() {
-            return;
-        }
-        let mut found = vec![0u64; people.len()];
+        let mut found = vec![0u32; merges.merged().len()];
+        let mut count = 0;
         for &number in merges.merged() {
-            match found.get_mut((number >> 6) as usize) {
-                Some(word) => *word |= 1 << (number & 63),
-                None => break,
+            let Some(word) = people.get((number >> 6) as usize) else {
+                break;
+            };
+            if let Some(slot) = found.get_mut(count) {
+                *slot = number;
             }
+            count += (word >> (number & 63) & 1) as usize;
         }
-        for (found, people) in found.iter_mut().zip(people) {
-            *found &= people;
-        }
-        let mut canonical: Vec<u32> = Vec::with_capacity(count(&found) as usize);
-        for (at, &word) in found.iter().enumerate() {
-            canonical.extend(ones(word).map(|bit| {
-                let to = merges.table().get(at * 64 + bit as usize);
-                to.copied().unwrap_or(0)
-            }));
-        }
+        found.truncate(count);
+        let table = merges.table();
+        let canonical = |&number: &u32| table.get(number as usize).copied().unwrap_or(number);
+        let canonical: Vec<u32> = found.iter().map(canonical).collect();
         for bits in &mut self.bits {
             canonicalize(bits, &found, &canonical);
         }
@@ -379,28 +375,18 @@ fn or(to: &mut Chunk, from: &Chunk) {
     }
 }
 
-/// Moves the bits of the merged people found within one group; a canonical number is never a merged one.
-fn canonicalize(bits: &mut [u64], found: &[u64], canonical: &[u32]) {
-    let mut canonical = canonical.iter();
-    for (at, &found) in found.iter().enumerate() {
-        let Some(word) = bits.get_mut(at) else { break };
-        let here = *word & found;
-        *word &= !found;
-        for (bit, to) in ones(found).zip(&mut canonical) {
-            if let Some(word) = bits.get_mut((to >> 6) as usize) {
-                *word |= (here >> bit & 1) << (to & 63);
-            }
+/// Moves the bits of merged people within one group; a canonical number is never a merged one.
+fn canonicalize(bits: &mut [u64], merged: &[u32], canonical: &[u32]) {
+    for (from, to) in merged.iter().zip(canonical) {
+        let Some(word) = bits.get_mut((from >> 6) as usize) else {
+            break;
+        };
+        let is_in = *word >> (from & 63) & 1;
+        *word &= !(1 << (from & 63));
+        if let Some(word) = bits.get_mut((to >> 6) as usize) {
+            *word |= is_in << (to & 63);
         }
     }
-}
-
-/// The positions of a word's bits, ascending.
-fn ones(mut word: u64) -> impl Iterator<Item = u32> {
-    std::iter::from_fn(move || {
-        let bit = word.trailing_zeros();
-        word &= word.wrapping_sub(1);
-        (bit < 64).then_some(bit)
-    })
 }
 
 fn count(bits: &[u64]) -> u64 {
