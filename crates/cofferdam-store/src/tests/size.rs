@@ -6,7 +6,7 @@ use crate::Store;
 use crate::schema::id;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{TimestampMillisecondType, UInt64Type};
-use arrow_array::{AnyDictionaryArray, Array, RecordBatch, StringArray};
+use arrow_array::{AnyDictionaryArray, RecordBatch, StringArray};
 use cofferdam_model::{TimestampMs, Value};
 use cofferdam_policy::{HomeEvent, HomeItem};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
