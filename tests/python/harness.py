@@ -126,9 +126,7 @@ class Cofferdam:
         return self.api("POST", "/api/v1/store/flush", {})
 
     def snapshot(self, name="snapshot"):
-        directory = self.folder / name
-        self.api("POST", "/api/v1/snapshot", {"dir": str(directory)})
-        return str(directory)
+        return self.api("POST", "/api/v1/snapshot", {"dir": name})["dir"]
 
     def send(self, events, path="/import", connection=None):
         """Sends events as a server does, with the import secret; the connection may be kept."""

@@ -12,7 +12,7 @@ import sys
 
 import harness
 
-READY_SECONDS = 120
+READY_SECONDS = 300
 
 
 def ready_line(demo):

@@ -4,6 +4,9 @@ import { chromium } from 'playwright-core';
 
 const FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
 
+/** Long enough for a machine that is busy with other work; a failing test takes as long, a passing one does not. */
+const TIMEOUT = 60_000;
+
 export const launch = () => chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: FLAGS });
 
 /** The server that the sign-in link names: its address, token and API. */
@@ -30,7 +33,7 @@ export async function send(api, events) {
 }
 
 /** Asks until the answer fits; fails with the last one. */
-export async function until(what, ask, fits, seconds = 20) {
+export async function until(what, ask, fits, seconds = TIMEOUT / 1000) {
 	const end = Date.now() + seconds * 1000;
 	for (;;) {
 		const answer = await ask();
@@ -53,7 +56,7 @@ export async function open(browser, at, options = {}) {
 		const url = request.url();
 		if (!url.startsWith(at.origin) && !url.startsWith('data:') && !url.startsWith('blob:')) problems.push(`foreign request: ${url}`);
 	});
-	page.setDefaultTimeout(15_000);
+	page.setDefaultTimeout(TIMEOUT);
 	await page.goto(at.link);
 	await page.locator('nav[aria-label=Pages]').waitFor({ state: 'attached' });
 	return { page, context, problems, go: (path) => go(page, at, path) };
@@ -62,7 +65,7 @@ export async function open(browser, at, options = {}) {
 async function go(page, at, path) {
 	await page.goto(at.origin + path);
 	await page.locator('main h1').waitFor();
-	await page.waitForFunction(() => document.querySelectorAll('.skeleton').length === 0, null, { timeout: 15_000 });
+	await page.waitForFunction(() => document.querySelectorAll('.skeleton').length === 0, null, { timeout: TIMEOUT });
 }
 
 /** One h1, a title, names on all controls, labels that point somewhere, no double ids, nothing wider than the page. */

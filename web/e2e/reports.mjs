@@ -56,6 +56,17 @@ export const reports = {
 		const text = await field('properties.email').textContent();
 		assert.match(text, /user\.contact\.email.*(sealed|withheld)/s);
 		assert.match(await field('properties.api_key').textContent(), /withheld.*because it is a secret/s);
+		const { events } = await at.api('/live?limit=50');
+		const { vendors } = events.find((one) => one.event === name);
+		const got = vendors.filter((vendor) => !vendor.refused).map((vendor) => {
+			const reason = vendor.withheld.find((one) => one.path === 'properties.email');
+			const form = vendor.given.find((one) => one.path === 'properties.email')?.form;
+			return reason ? `withheld because ${reason.because}` : (form ?? '– nothing');
+		});
+		const cells = await field('properties.email').locator('td').allTextContents();
+		const said = cells.slice(1).map((cell) => cell.replace(/\s+/g, ' ').trim().replace('withheldbecause', 'withheld because').replace('–nothing', '– nothing'));
+		assert.deepEqual(said, got, 'the page does not say for each vendor what the API says');
+		assert.ok(got.some((one) => one.startsWith('withheld because')), 'the test needs a vendor whose contract does not list e-mail addresses');
 		const all = await page.locator('main').textContent();
 		assert.ok(!all.includes('someone@example.com') && !all.includes('sk_live_'), 'a value shows that nobody may have');
 

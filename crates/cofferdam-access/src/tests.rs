@@ -1,22 +1,31 @@
 //! Who may do what, what is recorded, and the token file.
 
 use crate::act::ALL;
+use crate::bounded::STRANGERS_A_MINUTE;
 use crate::permit::may;
-use crate::{Access, AccessError, AccessOptions, Caller, Erase, Export, Permit, ReadRadius};
+use crate::{
+    Access, AccessError, AccessOptions, Caller, Erase, Export, Permit, ReadConfig, ReadRadius,
+};
 use cofferdam_audit::{Audit, Decision};
 use cofferdam_model::{Clock, Entropy, TimestampMs};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU8, Ordering};
 
 #[derive(Debug)]
-struct Noon;
+struct HandClock(AtomicI64);
 
-impl Clock for Noon {
+impl HandClock {
+    fn advance(&self, milliseconds: i64) {
+        self.0.fetch_add(milliseconds, Ordering::SeqCst);
+    }
+}
+
+impl Clock for HandClock {
     fn now(&self) -> TimestampMs {
-        TimestampMs(1_764_000_000_000)
+        TimestampMs(self.0.load(Ordering::SeqCst))
     }
 }
 
@@ -30,9 +39,13 @@ impl Entropy for Counting {
 }
 
 fn access(dir: &Path) -> Result<Access, AccessError> {
+    access_at(dir, &Arc::new(HandClock(AtomicI64::new(1_764_000_000_000))))
+}
+
+fn access_at(dir: &Path, clock: &Arc<HandClock>) -> Result<Access, AccessError> {
     let audit = Audit::open(
         &dir.join("audit"),
-        Arc::new(Noon),
+        Arc::clone(clock) as _,
         Arc::new(Counting::default()),
     )
     .unwrap();
@@ -40,6 +53,7 @@ fn access(dir: &Path) -> Result<Access, AccessError> {
         token_file: dir.join("admin.token"),
         audit: Arc::new(audit),
         entropy: Arc::new(Counting::default()),
+        clock: Arc::clone(clock) as _,
     })
 }
 
@@ -118,6 +132,91 @@ async fn a_permit_comes_after_its_leaf_and_a_denial_is_a_leaf() {
             ("system", "data.export", "retention", Decision::Denied),
         ]
     );
+}
+
+/// Action, resource and count of every leaf.
+fn told(access: &Access) -> Vec<(String, String, u64)> {
+    let leaves = access.audit().tail(1_000).unwrap();
+    let told = leaves.into_iter();
+    told.map(|leaf| (leaf.action, leaf.resource, leaf.count))
+        .collect()
+}
+
+#[tokio::test]
+async fn a_flood_of_strangers_writes_few_leaves_and_all_are_counted() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = Arc::new(HandClock(AtomicI64::new(1_764_000_000_000)));
+    let access = access_at(dir.path(), &clock).unwrap();
+    for _ in 0..500 {
+        let turned = access.turn_away("vendors").await;
+        assert!(matches!(
+            turned,
+            AccessError::Denied {
+                actor: "stranger",
+                ..
+            }
+        ));
+        let denied = access.permit::<Erase>(&Caller::Stranger, "person").await;
+        assert!(matches!(denied, Err(AccessError::Denied { .. })));
+    }
+    assert_eq!(told(&access).len(), STRANGERS_A_MINUTE as usize);
+    clock.advance(60_000);
+    access.turn_away("vendors").await;
+    let leaves = told(&access);
+    assert_eq!(
+        leaves[STRANGERS_A_MINUTE as usize..],
+        [
+            (
+                "sign_in".to_owned(),
+                "*".to_owned(),
+                1_000 - u64::from(STRANGERS_A_MINUTE)
+            ),
+            ("sign_in".to_owned(), "vendors".to_owned(), 1),
+        ]
+    );
+    // What came last is counted without another stranger.
+    for _ in 0..STRANGERS_A_MINUTE {
+        access.turn_away("fields").await;
+    }
+    access.settle_strangers().await.unwrap();
+    access.settle_strangers().await.unwrap();
+    let all: u64 = told(&access).iter().map(|(_, _, count)| count).sum();
+    assert_eq!(all, 1_001 + u64::from(STRANGERS_A_MINUTE));
+    assert_eq!(access.audit().verify().unwrap().leaves, 42);
+}
+
+#[tokio::test]
+async fn a_reading_that_repeats_writes_one_leaf_an_hour_before_it_and_the_next_counts_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = Arc::new(HandClock(AtomicI64::new(1_764_000_000_000)));
+    let access = access_at(dir.path(), &clock).unwrap();
+    for minute in 0..60 {
+        let permit: Permit<ReadConfig> = access
+            .permit_reading(&Caller::Admin, "metrics")
+            .await
+            .unwrap();
+        assert_eq!(permit.leaf(), 0, "minute {minute}");
+        clock.advance(59_000);
+    }
+    access
+        .permit_reading::<ReadConfig>(&Caller::LocalOperator, "metrics")
+        .await
+        .unwrap();
+    clock.advance(3_600_000);
+    for _ in 0..3 {
+        access
+            .permit_reading::<ReadConfig>(&Caller::Admin, "metrics")
+            .await
+            .unwrap();
+    }
+    let leaf = |count| ("config.read".to_owned(), "metrics".to_owned(), count);
+    assert_eq!(told(&access), [leaf(1), leaf(1), leaf(60)]);
+    access.settle().await.unwrap();
+    assert_eq!(told(&access)[3..], [leaf(2)]);
+    let stranger = access
+        .permit_reading::<ReadConfig>(&Caller::Stranger, "metrics")
+        .await;
+    assert!(matches!(stranger, Err(AccessError::Denied { .. })));
 }
 
 #[tokio::test]

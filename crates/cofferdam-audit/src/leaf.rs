@@ -7,12 +7,13 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
+use utoipa::ToSchema;
 
 /// Longest actor, action or resource that is written in clear, bytes.
 const PLAIN_BYTES_MAX: usize = 120;
 
 /// What was decided.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Decision {
     /// The act may take effect.
@@ -30,6 +31,8 @@ pub struct NewLeaf {
     pub action: String,
     /// On what, e.g. `vendor/mixpanel`. Text beyond plain names is committed to and not written.
     pub resource: String,
+    /// How many acts of this kind it stands for, itself included: 1, unless acts that repeat without end were only counted.
+    pub count: u64,
     /// What was decided.
     pub decision: Decision,
     /// SHA-256 of the request, where there is one.
@@ -39,7 +42,7 @@ pub struct NewLeaf {
 }
 
 /// A leaf as written.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Leaf {
     /// The act's name.
@@ -48,6 +51,9 @@ pub struct Leaf {
     pub actor: String,
     /// Name → HMAC-SHA-256(the leaf's salt, name ‖ 0 ‖ value), hex.
     pub commitments: BTreeMap<String, String>,
+    /// How many acts it stands for; written only where it is not one.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub count: u64,
     /// What was decided.
     pub decision: Decision,
     /// SHA-256 of the leaf before, hex; zeros for the first.
@@ -92,6 +98,7 @@ impl NewLeaf {
             action: self.action,
             actor: self.actor,
             commitments,
+            count: self.count,
             decision: self.decision,
             previous: hex::encode(previous),
             request: self.request.map(hex::encode).unwrap_or_default(),
@@ -100,6 +107,14 @@ impl NewLeaf {
             time,
         }
     }
+}
+
+fn one() -> u64 {
+    1
+}
+
+fn is_one(count: &u64) -> bool {
+    *count == 1
 }
 
 impl Leaf {

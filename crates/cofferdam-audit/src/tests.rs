@@ -45,6 +45,7 @@ fn leaf(action: &str) -> NewLeaf {
         actor: "admin".to_owned(),
         action: action.to_owned(),
         resource: "vendor/mixpanel".to_owned(),
+        count: 1,
         decision: Decision::Permitted,
         request: Some([7; 32]),
         details: vec![("since", "2026-01-01".to_owned())],

@@ -8,9 +8,10 @@ use cofferdam_model::category::Sensitivity;
 use cofferdam_model::{Category, Day, Form, VendorId};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
+use utoipa::ToSchema;
 
 /// What is counted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Basis {
     /// What was sent in the window.
@@ -21,7 +22,7 @@ pub enum Basis {
 }
 
 /// How much of the traffic to a vendor passes through here.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Routing {
     /// All of it.
@@ -69,43 +70,53 @@ pub struct RadiusRequest {
 }
 
 /// One field in a radius.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct FieldRadius {
     /// Field path.
+    #[schema(value_type = String)]
     pub field: Arc<str>,
     /// Category at the time of the send.
+    #[schema(value_type = String)]
     pub category: Category,
     /// Form in which it went.
+    #[schema(value_type = String)]
     pub form: Form,
     /// Distinct canonical persons.
     pub people: u64,
     /// First UTC day in the window.
+    #[schema(value_type = String)]
     pub first: Day,
     /// Last UTC day in the window.
+    #[schema(value_type = String)]
     pub last: Day,
 }
 
 /// One category in a radius.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct CategoryRadius {
     /// The category.
+    #[schema(value_type = String)]
     pub category: Category,
     /// How bad it is to lose.
+    #[schema(value_type = String)]
     pub sensitivity: Sensitivity,
     /// Distinct canonical persons of whom a field of it went out.
     pub people: u64,
 }
 
 /// The blast radius of one vendor.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Radius {
     /// The vendor.
+    #[schema(value_type = String)]
     pub vendor: VendorId,
     /// What is counted.
     pub basis: Basis,
     /// First UTC day, inclusive; for basis held that of the first exposure.
+    #[schema(value_type = String)]
     pub since: Day,
     /// Last UTC day, inclusive.
+    #[schema(value_type = String)]
     pub until: Day,
     /// Distinct canonical persons, possible or delivered.
     pub people: u64,
@@ -123,14 +134,18 @@ pub struct Radius {
     /// Per category; ascending.
     pub categories: Vec<CategoryRadius>,
     /// Known categories of which nothing went out. Empty wherever the ledger cannot know.
+    #[schema(value_type = Vec<String>)]
     pub not_exposed: Vec<Category>,
     /// Known categories of which the ledger cannot say that nothing went out.
+    #[schema(value_type = Vec<String>)]
     pub unknown: Vec<Category>,
     /// How much of the traffic passes here.
     pub coverage: Routing,
     /// First day from which everything is recorded.
+    #[schema(value_type = Option<String>, required)]
     pub complete_from: Option<Day>,
     /// Last day up to which everything is recorded.
+    #[schema(value_type = Option<String>, required)]
     pub complete_through: Option<Day>,
     /// Days of the window about which the ledger cannot know.
     pub gaps: Vec<Gap>,

@@ -6,6 +6,7 @@
 use cofferdam_model::{Category, Day, Form, OrganizationNumber, PersonNumber, VendorId};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
+use utoipa::ToSchema;
 
 /// One field as it goes out: the unit that exposures are counted by.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -106,11 +107,13 @@ pub struct SeenItem {
 }
 
 /// Days, inclusive, for which the ledger cannot know what a vendor got.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 pub struct Gap {
     /// First day.
+    #[schema(value_type = String)]
     pub since: Day,
     /// Last day.
+    #[schema(value_type = String)]
     pub until: Day,
     /// Why, e.g. `observe mode before the first checkpoint` or `before coverage`.
     pub reason: String,

@@ -8,10 +8,11 @@ use crate::admitted::{Admitted, Body, Event, Kept, Record};
 use crate::classify::{Basis, Class};
 use crate::minimize::{self, Outcome, Sender};
 use crate::rules::Evidence;
-use crate::{IntakeContext, Policy, PolicyId, SendContext, ValueType};
+use crate::{IntakeContext, Policy, PolicyId, SendContext, ValueType, VendorItem};
 use cofferdam_model::{Category, Form, Refusal, VendorId};
 use nobody::Nobody;
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// What happens to an event, and why.
@@ -167,6 +168,38 @@ pub(crate) fn explain(
         vendors,
         fields,
     }
+}
+
+/// What becomes of each field at a vendor. Where a path occurs more than once (lists), what goes outweighs what does not.
+pub(crate) fn vendor_fields(
+    sender: &Sender<'_>,
+    record: &Record,
+) -> Result<Vec<(Arc<str>, FieldOutcome)>, Refusal> {
+    let body = record.body();
+    let mut trace = Vec::new();
+    let minimized = minimize::vendor(sender, record, Some(&mut trace))?;
+    let mut fields: BTreeMap<Arc<str>, FieldOutcome> = BTreeMap::new();
+    for (field, fate) in body.fields.iter().zip(fates(body, None, trace)) {
+        let Some(info) = body.path(field).filter(|_| field.kept != Kept::Inside) else {
+            continue;
+        };
+        let known = fields.entry(Arc::clone(&info.path)).or_insert(fate);
+        if let FieldOutcome::Form(_) = fate {
+            *known = fate;
+        }
+    }
+    // The event's name and time go with every event and are no fields of the record.
+    let exposures = match minimized.item() {
+        VendorItem::Event(event) => &event.exposures,
+        VendorItem::Update(update) => &update.exposures,
+    };
+    for exposure in exposures {
+        fields.insert(
+            Arc::clone(&exposure.path),
+            FieldOutcome::Form(exposure.form),
+        );
+    }
+    Ok(fields.into_iter().collect())
 }
 
 /// One outcome per field.

@@ -11,13 +11,14 @@ use crate::minimize::{self, Sender};
 use crate::paths::{BOOL, NESTED, NUMBER, PathInfo, TEXT};
 use crate::rules::RuleSwitches;
 use crate::{
-    Admitted, Classification, Event, Explanation, Home, IntakeContext, Minimized, PolicyId,
-    PolicyProblem, PolicySource, Record, ResolvedIdentity, SendContext, Update, ValueType, Vendor,
-    VendorSource,
+    Admitted, Classification, Event, Explanation, FieldOutcome, Home, IntakeContext, Minimized,
+    PolicyId, PolicyProblem, PolicySource, Record, ResolvedIdentity, SendContext, Update,
+    ValueType, Vendor, VendorSource,
 };
 use cofferdam_model::{
     IncomingEvent, IncomingUpdate, PersonNumber, ProjectName, Pseudonyms, Refusal, Sealer, VendorId,
 };
+use std::sync::Arc;
 
 /// A compiled policy.
 #[derive(Debug)]
@@ -146,6 +147,36 @@ impl Policy {
         sealer: &dyn Sealer,
         pseudonyms: &dyn Pseudonyms,
     ) -> Result<Minimized<Vendor>, Refusal> {
+        let sender = self.sender(vendor, record, context, sealer, pseudonyms)?;
+        minimize::vendor(&sender, record, None)
+    }
+
+    /// Every field of a stored record, once, with the form in which a vendor gets it today or the reason why it does not: what
+    /// [`Policy::minimize_vendor`] decides, told field by field.
+    ///
+    /// # Errors
+    /// The refusal of the record as a whole.
+    pub fn vendor_fields(
+        &self,
+        vendor: &VendorId,
+        record: &Record,
+        context: &SendContext<'_>,
+        sealer: &dyn Sealer,
+        pseudonyms: &dyn Pseudonyms,
+    ) -> Result<Vec<(Arc<str>, FieldOutcome)>, Refusal> {
+        let sender = self.sender(vendor, record, context, sealer, pseudonyms)?;
+        explain::vendor_fields(&sender, record)
+    }
+
+    /// Both policies' entries for a vendor.
+    fn sender<'s>(
+        &'s self,
+        vendor: &VendorId,
+        record: &Record,
+        context: &'s SendContext<'_>,
+        sealer: &'s dyn Sealer,
+        pseudonyms: &'s dyn Pseudonyms,
+    ) -> Result<Sender<'s>, Refusal> {
         self.unbroken()?;
         context.admitted_under.unbroken()?;
         if context.admitted_under.id != record.policy() {
@@ -160,7 +191,7 @@ impl Policy {
         let now = table(&self.tables).and_then(|at| self.tables.vendors.get(at));
         let tables = &context.admitted_under.tables;
         let then = table(tables).and_then(|at| tables.vendors.get(at));
-        let sender = Sender {
+        Ok(Sender {
             tables: &self.tables,
             policy: self.id,
             now: now.ok_or(Refusal::OtherProject)?,
@@ -168,8 +199,7 @@ impl Policy {
             context,
             sealer,
             pseudonyms,
-        };
-        minimize::vendor(&sender, record, None)
+        })
     }
 
     /// What would happen to an event, and why, for every field and recipient.

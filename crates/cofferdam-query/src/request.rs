@@ -2,12 +2,14 @@
 
 use cofferdam_model::{Day, ProjectName};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// `POST /api/v1/reports/segmentation`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SegmentationRequest {
     /// The project.
+    #[schema(value_type = String)]
     pub project: ProjectName,
     /// The series: one per event selection and segment.
     pub events: Vec<EventSelection>,
@@ -21,8 +23,10 @@ pub struct SegmentationRequest {
     #[serde(default)]
     pub unit: Unit,
     /// First day, in the time zone.
+    #[schema(value_type = String)]
     pub from: Day,
     /// Last day, inclusive, in the time zone.
+    #[schema(value_type = String)]
     pub to: Day,
     /// IANA time zone; absent means the project's, which the server fills in, else UTC.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -30,7 +34,7 @@ pub struct SegmentationRequest {
 }
 
 /// Which events a series counts.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EventSelection {
     /// The event's name, or `$all`.
@@ -41,7 +45,7 @@ pub struct EventSelection {
 }
 
 /// One condition on a property.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Filter {
     /// The property's path without `properties.`.
@@ -54,7 +58,7 @@ pub struct Filter {
 }
 
 /// A filter's operand.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(untagged)]
 pub enum Operand {
     /// No operand.
@@ -69,6 +73,7 @@ pub enum Operand {
     /// A text.
     Text(String),
     /// Alternatives, any of which may match.
+    #[schema(value_type = Vec<serde_json::Value>)]
     List(Vec<Operand>),
 }
 
@@ -79,7 +84,7 @@ impl Operand {
 }
 
 /// How a filter compares. A negated comparison also holds where the property is not set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum FilterOp {
     /// Equal to any of the values, as text or number.
@@ -109,7 +114,7 @@ pub enum FilterOp {
 }
 
 /// What is counted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Measure {
     /// Events.
@@ -120,7 +125,7 @@ pub enum Measure {
 }
 
 /// Length of a bucket, in the time zone.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Unit {
     /// Hours of the local clock; the hour that a clock change repeats is two buckets.
@@ -135,7 +140,7 @@ pub enum Unit {
 }
 
 /// The answer.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Segmentation {
     /// Start of each bucket: a local day, or for hours a local time with its offset.
     pub buckets: Vec<String>,
@@ -148,7 +153,7 @@ pub struct Segmentation {
 }
 
 /// One line of the chart.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Series {
     /// The event selection's event.
     pub event: String,

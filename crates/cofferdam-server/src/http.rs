@@ -62,6 +62,7 @@ pub fn admin(system: &Arc<System>) -> Router {
     ));
     secured(
         health::router(system.journal.clone())
+            .merge(api::description())
             .merge(api)
             .fallback_service(web::router()),
     )
@@ -69,16 +70,24 @@ pub fn admin(system: &Arc<System>) -> Router {
 
 /// The API, for the local operator.
 pub fn control(system: &Arc<System>) -> Router {
-    api::router(system).layer(axum::middleware::from_fn(auth::by_socket))
+    api::router(system)
+        .layer(axum::middleware::from_fn(auth::by_socket))
+        .merge(api::description())
 }
 
 fn secured(router: Router) -> Router {
-    let fixed: [(HeaderName, &'static str); 5] = [
-        (
-            header::CONTENT_SECURITY_POLICY,
-            "default-src 'none'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
-             font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-        ),
+    let policy = format!(
+        "default-src 'none'; script-src 'self'{}; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
+         font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+        web::script_hashes()
+    );
+    let policy =
+        HeaderValue::try_from(policy).unwrap_or(HeaderValue::from_static("default-src 'none'"));
+    let router = router.layer(SetResponseHeaderLayer::if_not_present(
+        header::CONTENT_SECURITY_POLICY,
+        policy,
+    ));
+    let fixed: [(HeaderName, &'static str); 4] = [
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::REFERRER_POLICY, "no-referrer"),
         (header::X_FRAME_OPTIONS, "DENY"),

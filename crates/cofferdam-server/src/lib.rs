@@ -11,6 +11,7 @@ pub mod counters;
 pub mod datadir;
 pub mod demo;
 pub mod error;
+mod exports;
 pub mod fields;
 pub mod geo;
 pub mod http;

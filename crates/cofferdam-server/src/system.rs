@@ -153,6 +153,9 @@ impl System {
             }
         }
         self.egress.shutdown().await;
+        if let Err(error) = self.access.settle().await {
+            tracing::error!(%error, "the audit log lacks acts that were only counted");
+        }
         let journal = self.journal.clone();
         let _ = tokio::task::spawn_blocking(move || journal.close()).await;
     }

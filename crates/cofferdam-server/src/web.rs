@@ -1,11 +1,13 @@
-//! The web app, embedded: static files with their precompressed siblings, strict headers, the page for every other path.
+//! The web app, embedded: static files with their precompressed siblings, the page for every path that the app itself may know.
 //!
-//! Invariant: nothing is loaded from elsewhere; a build without the app says so instead of showing an empty page.
+//! Invariant: nothing is loaded from elsewhere; a missing file is 404 and never the page, so that a browser with an older page
+//! notices; a build without the app says so instead of showing an empty page.
 
 use axum::Router;
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
+use axum::routing::get;
 use rust_embed::{EmbeddedFile, RustEmbed};
 
 #[derive(RustEmbed)]
@@ -18,22 +20,42 @@ const MISSING: &str = "<!doctype html><title>Cofferdam</title><p>This program wa
 
 /// The web app's router.
 pub fn router() -> Router {
-    Router::new().fallback(serve)
+    Router::new().fallback(get(serve))
+}
+
+/// The hashes of the page's own inline scripts, as the build wrote them into it: `'sha256-…'`, each after a space.
+pub(crate) fn script_hashes() -> String {
+    let Some(page) = Files::get("index.html") else {
+        return String::new();
+    };
+    let page = String::from_utf8_lossy(&page.data);
+    let mut hashes = String::new();
+    for source in page.split('\'').filter(|part| part.starts_with("sha256-")) {
+        hashes.push_str(&format!(" '{source}'"));
+    }
+    hashes
 }
 
 async fn serve(request: Request) -> Response {
     let path = request.uri().path().trim_start_matches('/');
     let path = if path.is_empty() { "index.html" } else { path };
-    if path.starts_with("api/") {
-        return StatusCode::NOT_FOUND.into_response();
-    }
     if let Some(response) = file(path, request.headers()) {
         return response;
+    }
+    if !is_page(path) {
+        let never = [(header::CACHE_CONTROL, "no-store")];
+        return (StatusCode::NOT_FOUND, never).into_response();
     }
     match file("index.html", request.headers()) {
         Some(response) => response,
         None => (StatusCode::NOT_FOUND, Html(MISSING)).into_response(),
     }
+}
+
+/// Whether a path may be one of the app's own pages: everything but the API, built files, and names of files.
+fn is_page(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or_default();
+    !path.starts_with("api/") && !path.starts_with("_app/") && !name.contains('.')
 }
 
 fn file(path: &str, headers: &HeaderMap) -> Option<Response> {

@@ -42,7 +42,7 @@ pub enum Subject {
 }
 
 /// The type of a property's own column.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ColumnKind {
     /// Booleans.
@@ -58,9 +58,10 @@ pub enum ColumnKind {
 }
 
 /// A property as the catalog knows it.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
 pub struct ColumnInfo {
     /// The property's path without `properties.`.
+    #[schema(value_type = String)]
     pub property: Arc<str>,
     /// The type first seen.
     pub kind: ColumnKind,
@@ -69,15 +70,17 @@ pub struct ColumnInfo {
 }
 
 /// What a project's store holds, by name.
-#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
 pub struct CatalogInfo {
     /// The properties, in the order first seen.
     pub properties: Vec<ColumnInfo>,
     /// The event names, ascending.
+    #[schema(value_type = Vec<String>)]
     pub events: Vec<Arc<str>>,
     /// Rows in files and tail.
     pub rows: u64,
     /// First and last UTC day with a row.
+    #[schema(value_type = Option<(String, String)>, required)]
     pub days: Option<(Day, Day)>,
 }
 

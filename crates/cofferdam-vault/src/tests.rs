@@ -71,6 +71,7 @@ impl Fixture {
             token_file: dir.path().join("admin.token"),
             audit: Arc::new(audit),
             entropy: Arc::clone(&entropy) as _,
+            clock: Arc::clone(&clock) as _,
         })
         .unwrap();
         Self {

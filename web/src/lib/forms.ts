@@ -1,4 +1,5 @@
 // Forms, states and sensitivities in words; one place, so that every page says the same.
+import type { Consent, DeliveryState } from '$lib/api/types';
 
 export type FormKind = 'clear' | 'coarse' | 'token' | 'sealed' | 'withheld';
 
@@ -25,7 +26,7 @@ const FORMS: Record<string, string> = {
 export const formWords = (form: string): string => FORMS[form] ?? form;
 
 export type Tone = 'ok' | 'warn' | 'danger' | 'plain';
-const STATES: Record<string, { label: string; tone: Tone; means: string }> = {
+const STATES: Record<DeliveryState, { label: string; tone: Tone; means: string }> = {
 	idle: { label: 'Up to date', tone: 'ok', means: 'Everything it may have was delivered.' },
 	healthy: { label: 'Sending', tone: 'ok', means: 'Events are on their way.' },
 	backing_off: { label: 'Retrying', tone: 'warn', means: 'The vendor does not answer well; events wait and are retried.' },
@@ -35,14 +36,14 @@ const STATES: Record<string, { label: string; tone: Tone; means: string }> = {
 	stopped: { label: 'Stopped', tone: 'plain', means: 'Its worker does not run.' },
 	external: { label: 'External', tone: 'plain', means: 'Its traffic does not pass here.' }
 };
-export const vendorState = (state: string) => STATES[state] ?? { label: state, tone: 'plain' as Tone, means: '' };
+export const vendorState = (state: DeliveryState) => STATES[state];
 
-const CONSENT: Record<string, string> = {
+const CONSENT: Record<Consent, string> = {
 	opt_out: 'Flows until the person says no',
 	opt_in: 'Withheld until the person says yes',
 	none: 'Without consent, on another legal basis'
 };
-export const consentWords = (consent: string): string => CONSENT[consent] ?? consent;
+export const consentWords = (consent: Consent): string => CONSENT[consent];
 
 /** How bad a category is to lose, as a number to sort by. */
 export const sensitivityRank = (name: string): number => ['simple', 'behavioral', 'financial', 'sensitive'].indexOf(name);

@@ -1,6 +1,6 @@
 // The pure helpers beside the charts.
 import { describe, expect, it } from 'vitest';
-import { query, toError } from './api/client';
+import { address, toError } from './api/client';
 import type { LiveEvent, Radius, Withheld } from './api/types';
 import { search } from './categories';
 import { addDays, ago, bytes, elapsed, people, span } from './format';
@@ -31,7 +31,10 @@ describe('api', () => {
 		expect(toError(502, '<html>').message).toBe('<html>');
 		expect(toError(502, '').message).toBe('the server answered 502');
 	});
-	it('leaves out what is not set', () => expect(query('/x', { a: 'ä&', b: '', c: null, d: 0 })).toBe('/x?a=%C3%A4%26&d=0'));
+	it('fills in a route and leaves out what is not set', () => {
+		expect(address('/x/{id}/y', { id: 'a/b' }, { a: 'ä&', b: '', c: null, d: 0 })).toBe('/x/a%2Fb/y?a=%C3%A4%26&d=0');
+		expect(address('/x')).toBe('/x');
+	});
 	it('takes a token only from a sign-in fragment', () => {
 		expect(tokenOf('#enroll=abc')).toBe('abc');
 		expect(tokenOf('#enroll=')).toBeNull();
@@ -43,13 +46,20 @@ describe('live', () => {
 	const event = (seq: number): LiveEvent => ({
 		seq, received: 0, time: 0, project: 'p', event: 'E', person: 1, organization: null, provenance: 'claimed', refused: null,
 		fields: [{ path: 'properties.email', category: 'user.contact.email', rule: 'key.email', form: 'sealed', value: null, withheld: null }],
-		vendors: [{ id: 'a', given: [{ path: 'event', form: 'clear' }], refused: null }, { id: 'b', given: [], refused: { reason: 'contained', because: 'x' } }]
+		vendors: [
+			{ id: 'a', given: [{ path: 'event', form: 'clear' }], withheld: [{ path: 'properties.email', reason: 'not_listed', because: 'y' }], refused: null },
+			{ id: 'b', given: [], withheld: [], refused: { reason: 'contained', because: 'x' } }
+		]
 	});
 	it('is newest first, without doubles, bounded', () => {
 		expect(merge([event(3), event(2)], [event(2), event(1)], 2).map((one) => one.seq)).toEqual([3, 2]);
 	});
-	it('lists every field once, with what each vendor got', () => {
-		expect(rows(event(1)).map((row) => [row.path, row.home.form, row.vendors])).toEqual([['event', 'clear', ['clear', null]], ['properties.email', 'sealed', [null, null]]]);
+	it('lists every field once, with what each vendor got, or why it got nothing of it', () => {
+		const nothing = { form: null, withheld: null };
+		expect(rows(event(1)).map((row) => [row.path, row.home.form, row.vendors])).toEqual([
+			['event', 'clear', [{ form: 'clear', withheld: null }, nothing]],
+			['properties.email', 'sealed', [{ form: null, withheld: { reason: 'not_listed', because: 'y' } }, nothing]]
+		]);
 	});
 });
 
@@ -72,7 +82,7 @@ describe('trends', () => {
 		expect(finished({ property: 'plan', op: 'is_set', value: 'ignored' })).toEqual({ property: 'plan', op: 'is_set' });
 	});
 	it('offers comparisons by type', () => {
-		const names = (kind: string, mixed = false) => operatorsFor({ property: 'x', kind, mixed }).map((one) => one.value);
+		const names = (kind: 'integer' | 'text', mixed = false) => operatorsFor({ property: 'x', kind, mixed }).map((one) => one.value);
 		expect(names('integer')).toContain('gt');
 		expect(names('text')).not.toContain('gt');
 		expect(names('text', true)).toContain('gt');

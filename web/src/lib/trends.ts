@@ -1,7 +1,9 @@
 // The Trends question: choices, and how the form becomes a request. Pure.
-import type { Filter, Schema, SegmentationRequest } from '$lib/api/types';
+import type { Filter, FilterOp, Schema, SegmentationRequest, Unit } from '$lib/api/types';
 
-export const OPERATORS: { value: string; label: string; operand: 'text' | 'number' | 'none'; kinds: string[] | null }[] = [
+type Kind = Schema['properties'][number]['kind'];
+
+export const OPERATORS: { value: FilterOp; label: string; operand: 'text' | 'number' | 'none'; kinds: Kind[] | null }[] = [
 	{ value: 'equals', label: 'is', operand: 'text', kinds: null },
 	{ value: 'not_equals', label: 'is not', operand: 'text', kinds: null },
 	{ value: 'contains', label: 'contains', operand: 'text', kinds: ['text'] },
@@ -35,15 +37,15 @@ export interface EventDraft {
 export function finished(draft: FilterDraft): Filter | null {
 	const operator = OPERATORS.find((one) => one.value === draft.op);
 	if (!operator || draft.property === '') return null;
-	if (operator.operand === 'none') return { property: draft.property, op: draft.op };
+	if (operator.operand === 'none') return { property: draft.property, op: operator.value };
 	const text = draft.value.trim();
 	if (text === '') return null;
 	if (operator.operand === 'number') {
 		const number = Number(text);
-		return Number.isFinite(number) ? { property: draft.property, op: draft.op, value: number } : null;
+		return Number.isFinite(number) ? { property: draft.property, op: operator.value, value: number } : null;
 	}
 	const parts = text.split(',').map((part) => part.trim()).filter(Boolean);
-	return { property: draft.property, op: draft.op, value: parts.length > 1 ? parts : text };
+	return { property: draft.property, op: operator.value, value: parts.length > 1 ? parts : text };
 }
 
 export interface Draft {
@@ -51,7 +53,7 @@ export interface Draft {
 	events: EventDraft[];
 	measure: 'total' | 'unique';
 	breakdown: string;
-	unit: SegmentationRequest['unit'];
+	unit: Unit;
 	from: string;
 	to: string;
 }

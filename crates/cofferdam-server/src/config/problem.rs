@@ -6,9 +6,10 @@ use serde::Serialize;
 use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use utoipa::ToSchema;
 
 /// How bad a problem is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// `serve` refuses to start.
@@ -18,13 +19,14 @@ pub enum Severity {
 }
 
 /// One problem of the configuration folder.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Problem {
     /// Error or warning.
     pub severity: Severity,
     /// Stable code, e.g. `unknown_key` or a lint's name.
     pub code: &'static str,
     /// The file, as given.
+    #[schema(value_type = String)]
     pub file: PathBuf,
     /// Line from 1; 0 where the problem is not in a line.
     pub line: usize,

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 /// The demo's vendors, by id: what they are told apart by in the story.
-pub(super) const VENDORS: [&str; 3] = ["mixpanel", "lumen-mail", "beacon-crm"];
+pub(super) const VENDORS: [&str; 3] = [MIXPANEL.id, LUMEN.id, BEACON.id];
 
 /// A written folder.
 #[derive(Debug)]
@@ -54,14 +54,12 @@ pub(super) fn write(
         text.replace("\n[home]\n", &format!("{limits}\n[home]\n")),
     )?;
     std::fs::write(folder.join("fields.toml"), FIELDS)?;
-    for ((id, body), sink) in VENDORS.iter().zip([MIXPANEL, LUMEN, BEACON]).zip(sinks) {
+    for (vendor, sink) in [MIXPANEL, LUMEN, BEACON].iter().zip(sinks) {
+        let id = vendor.id;
         let token_file = folder.join(format!("secrets/{id}.token"));
         let token = crate::config::init::random_hex::<16>(&SystemEntropy);
         crate::config::init::write_new(&token_file, &token, 0o600, &mut Vec::new())?;
-        std::fs::write(
-            folder.join(format!("vendors/{id}.toml")),
-            body.replace("ENDPOINT", &format!("http://{sink}")),
-        )?;
+        std::fs::write(folder.join(format!("vendors/{id}.toml")), vendor.file(sink))?;
     }
     let import_secret = std::fs::read_to_string(folder.join("secrets/console.import"))?
         .trim()
@@ -92,17 +90,43 @@ const FIELDS: &str = r#"# What the demo company knows about its own fields.
 "group.plan" = "user.behavior"
 "#;
 
-const MIXPANEL: &str = r#"name = "Mixpanel"
-kind = "mixpanel"
-endpoint = "ENDPOINT"
-region = "EU"
-purpose = "analytics.reporting"
-token_file = "secrets/mixpanel.token"
-projects = ["console"]
-consent = "opt_out"
+/// What tells the demo's vendors apart.
+struct DemoVendor {
+    id: &'static str,
+    name: &'static str,
+    region: &'static str,
+    purpose: &'static str,
+    /// Lines of `[contract]`.
+    contract: &'static str,
+    /// Lines of `[receives]`.
+    receives: &'static str,
+}
 
-[contract]
-reference = "DPA-2025-014"
+impl DemoVendor {
+    fn file(&self, sink: SocketAddr) -> String {
+        let Self {
+            id,
+            name,
+            region,
+            purpose,
+            contract,
+            receives,
+        } = self;
+        format!(
+            "name = \"{name}\"\nkind = \"mixpanel\"\nendpoint = \"http://{sink}\"\nregion = \"{region}\"\n\
+             purpose = \"{purpose}\"\ntoken_file = \"secrets/{id}.token\"\nprojects = [\"console\"]\nconsent = \"opt_out\"\n\n\
+             [contract]\n{contract}\n[receives]\n{receives}"
+        )
+    }
+}
+
+/// A good contract and a broad table.
+const MIXPANEL: DemoVendor = DemoVendor {
+    id: "mixpanel",
+    name: "Mixpanel",
+    region: "EU",
+    purpose: "analytics.reporting",
+    contract: r#"reference = "DPA-2025-014"
 signed = 2025-01-10
 expires = 2027-12-31
 reviewed = 2026-09-01
@@ -110,9 +134,8 @@ breach_notice_hours = 48
 retention_days = 365
 subprocessors = ["Google Cloud"]
 certifications = [{ kind = "SOC 2", expires = 2027-03-01 }]
-
-[receives]
-"user.unique_id" = "token"
+"#,
+    receives: r#""user.unique_id" = "token"
 "user.device.device_id" = "token"
 "user.contact.organization.id" = "token"
 "user.behavior" = "clear"
@@ -121,54 +144,47 @@ certifications = [{ kind = "SOC 2", expires = 2027-03-01 }]
 "user.device" = "family"
 "user.location" = "country"
 "system.operations" = "clear"
-"#;
+"#,
+};
 
-const LUMEN: &str = r#"name = "Lumen Mail"
-kind = "mixpanel"
-endpoint = "ENDPOINT"
-region = "EU"
-purpose = "marketing.communications.email"
-token_file = "secrets/lumen-mail.token"
-projects = ["console"]
-consent = "opt_out"
-
-[contract]
-reference = "DPA-2026-003"
+/// Sends mail, so it knows names and addresses.
+const LUMEN: DemoVendor = DemoVendor {
+    id: "lumen-mail",
+    name: "Lumen Mail",
+    region: "EU",
+    purpose: "marketing.communications.email",
+    contract: r#"reference = "DPA-2026-003"
 signed = 2026-02-01
 expires = 2027-01-31
 reviewed = 2026-02-01
 breach_notice_hours = 24
 retention_days = 180
 nothing_sent_before = true
-
-[receives]
-"user.unique_id" = "token"
+"#,
+    receives: r#""user.unique_id" = "token"
 "user.contact.email" = "clear"
 "user.name" = "clear"
 "user.behavior" = "clear"
 "user.behavior.browsing_history" = "withheld"
-"#;
+"#,
+};
 
-const BEACON: &str = r#"name = "Beacon CRM"
-kind = "mixpanel"
-endpoint = "ENDPOINT"
-region = "US"
-purpose = "functional.service.improve"
-token_file = "secrets/beacon-crm.token"
-projects = ["console"]
-consent = "opt_out"
-
-[contract]
-reference = "MSA-77"
+/// Another region and an old contract: what `check` warns of.
+const BEACON: DemoVendor = DemoVendor {
+    id: "beacon-crm",
+    name: "Beacon CRM",
+    region: "US",
+    purpose: "functional.service.improve",
+    contract: r#"reference = "MSA-77"
 signed = 2024-06-01
 expires = 2027-05-31
 nothing_sent_before = true
-
-[receives]
-"user.unique_id" = "token"
+"#,
+    receives: r#""user.unique_id" = "token"
 "user.contact" = "token"
 "user.contact.organization.id" = "token"
 "user.contact.organization" = "clear"
 "user.job_title" = "clear"
 "user.behavior" = "clear"
-"#;
+"#,
+};

@@ -10,6 +10,7 @@ use crate::error::ApiError;
 use crate::system::System;
 use axum::http::StatusCode;
 use axum::{Json, Router};
+use cofferdam_model::ProjectName;
 use std::sync::Arc;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
@@ -38,8 +39,8 @@ pub fn routes() -> OpenApiRouter<Arc<System>> {
         .routes(routes!(fields::list, fields::set, fields::unset))
         .routes(routes!(vendors::list))
         .routes(routes!(vendors::show))
-        .routes(routes!(vendors::contain))
-        .routes(routes!(vendors::resume))
+        .routes(routes!(vendors::containment::contain))
+        .routes(routes!(vendors::containment::resume))
         .routes(routes!(gaps::declare))
         .routes(routes!(deletions::list, deletions::settle))
         .routes(routes!(radius::radius))
@@ -56,21 +57,40 @@ pub fn routes() -> OpenApiRouter<Arc<System>> {
         .routes(routes!(audit::tail))
 }
 
-/// The API's router.
+/// The API's description of itself, for anybody.
+pub fn description() -> Router {
+    let description = Arc::new(routes().into_openapi());
+    Router::new().route(
+        "/api/v1/openapi.json",
+        axum::routing::get(move || {
+            let description = Arc::clone(&description);
+            async move { Json((*description).clone()) }
+        }),
+    )
+}
+
+/// The API's router; who asks is decided by a layer around it.
 pub fn router(system: &Arc<System>) -> Router {
-    let (router, description) = routes().split_for_parts();
-    let description = Arc::new(description);
+    let (router, _) = routes().split_for_parts();
     router
-        .route(
-            "/api/v1/openapi.json",
-            axum::routing::get(move || {
-                let description = Arc::clone(&description);
-                async move { Json((*description).clone()) }
-            }),
-        )
         .route("/metrics", axum::routing::get(metrics::metrics))
         .route("/api/{*rest}", axum::routing::any(no_such_route))
         .with_state(Arc::clone(system))
+}
+
+/// The project of that name, or a 404 with those that there are.
+pub(super) fn known_project(system: &System, name: &str) -> Result<ProjectName, ApiError> {
+    let config = system.config();
+    let known: Vec<&str> = config
+        .projects
+        .iter()
+        .map(|project| project.name.as_str())
+        .collect();
+    if known.contains(&name) {
+        Ok(ProjectName::from(name))
+    } else {
+        Err(ApiError::not_found("project", name, &known))
+    }
 }
 
 async fn no_such_route(uri: axum::http::Uri) -> ApiError {

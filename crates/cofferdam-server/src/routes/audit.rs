@@ -21,7 +21,6 @@ pub(super) struct TailQuery {
 /// The last leaves, oldest first.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Leaves {
-    #[schema(value_type = Vec<Object>)]
     leaves: Vec<Leaf>,
 }
 

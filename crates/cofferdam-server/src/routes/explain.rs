@@ -1,47 +1,77 @@
 //! Explain: what would happen to an event, field by field, and why. Nothing of it is kept.
 
-use super::api::{Answer, Shared};
+use super::api::{Answer, Shared, known_project};
 use crate::auth::Asking;
 use crate::error::ApiError;
 use axum::Json;
 use axum::extract::State;
 use cofferdam_access::ReadConfig;
-use cofferdam_model::{Incoming, ProjectName, Provenance};
-use cofferdam_policy::{ConsentState, Explanation, FieldOutcome, IntakeContext, Signals};
+use cofferdam_model::{Incoming, Provenance};
+use cofferdam_policy::{
+    ConsentState, Explanation, FieldExplanation, FieldOutcome, IntakeContext, Signals,
+};
 use cofferdam_wire::mixpanel;
-use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
 /// An event as an SDK would send it.
 #[derive(Debug, Deserialize, ToSchema)]
 pub(super) struct ExplainRequest {
     project: String,
-    #[schema(value_type = Object)]
     event: Value,
 }
 
 /// What would happen to an event, and why.
-#[utoipa::path(post, path = "/api/v1/explain", request_body = ExplainRequest, responses((status = 200, body = Object)))]
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Explained {
+    event: String,
+    /// `accepted`, or why the whole event is refused.
+    decision: String,
+    policy: u32,
+    fields: Vec<ExplainedField>,
+    /// Vendors that get nothing of it, in words.
+    notes: Vec<String>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct ExplainedField {
+    path: String,
+    #[serde(rename = "type")]
+    value_type: &'static str,
+    category: &'static str,
+    rule: String,
+    evidence: String,
+    because: String,
+    home: Outcome,
+    /// By vendor id.
+    vendors: BTreeMap<String, Outcome>,
+}
+
+/// The form in which a recipient gets a field, or why it does not.
+#[derive(Debug, Serialize, ToSchema)]
+struct Outcome {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    form: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    withheld: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    because: Option<&'static str>,
+}
+
+/// What would happen to an event, and why.
+#[utoipa::path(post, path = "/api/v1/explain", request_body = ExplainRequest, responses((status = 200, body = Explained)))]
 pub(super) async fn explain(
     State(system): Shared,
     asking: Asking,
     Json(request): Json<ExplainRequest>,
-) -> Answer<Value> {
+) -> Answer<Explained> {
     let _permit = system
         .access
         .permit::<ReadConfig>(&asking.0, "explain")
         .await?;
-    let config = system.config();
-    let known: Vec<&str> = config
-        .projects
-        .iter()
-        .map(|project| project.name.as_str())
-        .collect();
-    if !known.contains(&request.project.as_str()) {
-        return Err(ApiError::not_found("project", &request.project, &known));
-    }
-    let project = ProjectName::from(request.project.as_str());
+    let project = known_project(&system, &request.project)?;
     let body =
         serde_json::to_vec(&json!([request.event])).map_err(|error| ApiError::internal(&error))?;
     let sent = mixpanel::Request {
@@ -85,48 +115,60 @@ pub(super) async fn explain(
         limits,
     };
     let explanation = system.policies.active().explain(&context, event);
-    Ok(Json(describe(&event.name, &explanation)))
+    Ok(Json(describe(&event.name, explanation)))
 }
 
-fn describe(event: &str, explanation: &Explanation) -> Value {
-    let fields: Vec<Value> = explanation
-        .fields
-        .iter()
-        .map(|field| {
-            let vendors: Map<String, Value> =
-                field.vendors.iter().map(|(vendor, outcome)| (vendor.to_string(), describe_outcome(outcome))).collect();
-            json!({
-                "path": field.path, "type": crate::fields::name_of(field.value_type), "category": field.category,
-                "rule": field.rule, "evidence": field.evidence, "because": field.because,
-                "home": describe_outcome(&field.home), "vendors": vendors,
-            })
-        })
-        .collect();
+fn describe(event: &str, explanation: Explanation) -> Explained {
     let decision = match explanation.refused {
         Some(refusal) => format!("refused, because {}", refusal.because()),
         None => "accepted".to_owned(),
     };
-    let notes: Vec<String> = explanation
+    let notes = explanation
         .vendors
         .iter()
         .filter_map(|vendor| {
-            vendor.refused.map(|refusal| {
-                format!(
-                    "{} gets nothing, because {}",
-                    vendor.vendor,
-                    refusal.because()
-                )
-            })
+            let because = vendor.refused?.because();
+            Some(format!("{} gets nothing, because {because}", vendor.vendor))
         })
         .collect();
-    json!({ "event": event, "decision": decision, "policy": explanation.policy, "fields": fields, "notes": notes })
+    Explained {
+        event: event.to_owned(),
+        decision,
+        policy: explanation.policy.0,
+        fields: explanation.fields.into_iter().map(field).collect(),
+        notes,
+    }
 }
 
-fn describe_outcome(outcome: &FieldOutcome) -> Value {
-    match outcome {
-        FieldOutcome::Form(form) => json!({ "form": form.as_str() }),
-        FieldOutcome::Refused(refusal) => {
-            json!({ "withheld": refusal.code(), "because": refusal.because() })
+fn field(field: FieldExplanation) -> ExplainedField {
+    let vendors = field.vendors.into_iter();
+    ExplainedField {
+        path: field.path.to_string(),
+        value_type: crate::fields::name_of(field.value_type),
+        category: field.category.key(),
+        rule: field.rule.to_string(),
+        evidence: field.evidence.to_string(),
+        because: field.because,
+        home: field.home.into(),
+        vendors: vendors
+            .map(|(vendor, outcome)| (vendor.to_string(), outcome.into()))
+            .collect(),
+    }
+}
+
+impl From<FieldOutcome> for Outcome {
+    fn from(outcome: FieldOutcome) -> Self {
+        match outcome {
+            FieldOutcome::Form(form) => Self {
+                form: Some(form.as_str()),
+                withheld: None,
+                because: None,
+            },
+            FieldOutcome::Refused(refusal) => Self {
+                form: None,
+                withheld: Some(refusal.code()),
+                because: Some(refusal.because()),
+            },
         }
     }
 }

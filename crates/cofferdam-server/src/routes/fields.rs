@@ -39,9 +39,9 @@ struct Field {
     category: &'static str,
     rule: String,
     evidence: String,
-    /// `new` (no rule knows it), `known` (a built-in rule does), `named` (a line of fields.toml does).
-    state: &'static str,
+    state: FieldState,
     /// People who sent it; null below ten.
+    #[schema(required)]
     people: Option<u64>,
     values: u64,
     #[schema(value_type = String)]
@@ -49,12 +49,25 @@ struct Field {
     types: Vec<&'static str>,
     home_form: &'static str,
     vendors: Vec<VendorForm>,
+    #[schema(required)]
     guess: Option<Guess>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum FieldState {
+    /// No rule knows it.
+    New,
+    /// A built-in rule does.
+    Known,
+    /// A line of fields.toml does.
+    Named,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
 struct VendorForm {
     id: String,
+    #[schema(required)]
     form: Option<&'static str>,
 }
 
@@ -73,7 +86,7 @@ struct CategoryInfo {
 }
 
 /// Every field that was seen, its category and who may have it.
-#[utoipa::path(get, path = "/api/v1/fields", params(("project" = Option<String>, Query)), responses((status = 200, body = FieldList)))]
+#[utoipa::path(get, path = "/api/v1/fields", operation_id = "list_fields", params(("project" = Option<String>, Query)), responses((status = 200, body = FieldList)))]
 pub(super) async fn list(
     State(system): Shared,
     asking: Asking,
@@ -146,9 +159,9 @@ fn describe(
         seen.category
     };
     let state = match (named, category == unclassified) {
-        (true, _) => "named",
-        (false, true) => "new",
-        (false, false) => "known",
+        (true, _) => FieldState::Named,
+        (false, true) => FieldState::New,
+        (false, false) => FieldState::Known,
     };
     let vendors = policy
         .source()
@@ -183,7 +196,7 @@ fn describe(
         types: seen.types.iter().copied().collect(),
         home_form: home_form(policy, category).as_str(),
         vendors,
-        guess: (state == "new").then(|| guess(seen)),
+        guess: (state == FieldState::New).then(|| guess(seen)),
     }
 }
 

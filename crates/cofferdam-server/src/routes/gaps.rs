@@ -28,6 +28,7 @@ pub(super) struct GapRequest {
 /// The gap that is now on record.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct GapRecorded {
+    #[schema(required)]
     vendor: Option<String>,
     since: String,
     until: String,

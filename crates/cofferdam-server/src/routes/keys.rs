@@ -3,6 +3,7 @@
 use super::api::{Answer, Shared};
 use crate::auth::Asking;
 use crate::error::ApiError;
+use crate::exports;
 use anyhow::Context;
 use axum::Json;
 use axum::extract::State;
@@ -15,7 +16,8 @@ use utoipa::ToSchema;
 /// Where the new master key is.
 #[derive(Debug, Deserialize, ToSchema)]
 pub(super) struct RotateRequest {
-    /// Absolute path of the file for the new key; made (0600) where it is absent.
+    /// The file for the new key; made (0600) where it is absent: a name beside the master key in use, or, over the control
+    /// socket, any absolute path outside the data directory.
     #[schema(value_type = String)]
     new_key_file: PathBuf,
 }
@@ -34,14 +36,11 @@ pub(super) async fn rotate_master(
     asking: Asking,
     Json(request): Json<RotateRequest>,
 ) -> Answer<Rotated> {
-    let file = request.new_key_file;
-    if !file.is_absolute() {
-        return Err(ApiError::invalid("new_key_file", "give an absolute path"));
-    }
     let permit = system
         .access
         .permit::<ManageKeys>(&asking.0, "keys/master")
         .await?;
+    let file = exports::key_file(asking.0, &system.config(), &request.new_key_file)?;
     let new = if file.try_exists().unwrap_or(false) {
         MasterKey::load(&file)?
     } else {

@@ -10,7 +10,7 @@ use axum::extract::{Query, State};
 use cofferdam_access::ReadEvents;
 use cofferdam_egress::{SendState, VendorStatus};
 use cofferdam_model::{Form, Refusal, Value};
-use cofferdam_policy::{ConsentState, HomeItem, SendContext, VendorItem, VendorSource};
+use cofferdam_policy::{ConsentState, FieldOutcome, HomeItem, SendContext, VendorSource};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use utoipa::ToSchema;
@@ -40,11 +40,23 @@ struct LiveEvent {
     project: String,
     event: String,
     person: u32,
+    #[schema(required)]
     organization: Option<u32>,
-    provenance: &'static str,
+    provenance: Standing,
+    #[schema(required)]
     refused: Option<Because>,
     fields: Vec<LiveField>,
     vendors: Vec<LiveVendor>,
+}
+
+/// How far the sender is believed.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum Standing {
+    /// It came with a server's secret.
+    Verified,
+    /// It came with the public token.
+    Claimed,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -52,16 +64,23 @@ struct LiveField {
     path: String,
     category: &'static str,
     rule: String,
+    #[schema(required)]
     form: Option<&'static str>,
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<serde_json::Value>, required)]
     value: Option<Value<'static>>,
+    #[schema(required)]
     withheld: Option<Because>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
 struct LiveVendor {
     id: String,
+    /// What it gets, in which form.
     given: Vec<Given>,
+    /// What it does not get of this event, and why.
+    withheld: Vec<WithheldField>,
+    /// Why it gets nothing at all of this event.
+    #[schema(required)]
     refused: Option<Because>,
 }
 
@@ -69,6 +88,13 @@ struct LiveVendor {
 struct Given {
     path: String,
     form: &'static str,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct WithheldField {
+    path: String,
+    reason: &'static str,
+    because: &'static str,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -175,8 +201,8 @@ async fn describe(system: &System, live: &LiveRecord, statuses: &[VendorStatus])
         person: record.person().0,
         organization: record.organization().map(|organization| organization.0),
         provenance: match record.provenance() {
-            cofferdam_model::Provenance::Verified => "verified",
-            cofferdam_model::Provenance::Claimed => "claimed",
+            cofferdam_model::Provenance::Verified => Standing::Verified,
+            cofferdam_model::Provenance::Claimed => Standing::Claimed,
         },
         refused: None,
         fields,
@@ -194,6 +220,7 @@ async fn at_vendor(
     let refused = |refusal: Refusal| LiveVendor {
         id: vendor.id.to_string(),
         given: Vec::new(),
+        withheld: Vec::new(),
         refused: Some(refusal.into()),
     };
     if contained {
@@ -220,32 +247,37 @@ async fn at_vendor(
         admitted_under: &admitted_under,
     };
     let policy = system.policies.sending();
-    match policy.minimize_vendor(
+    let told = policy.vendor_fields(
         &vendor.id,
         &live.record,
         &context,
         &*system.vault,
         &*system.vault,
-    ) {
-        Err(refusal) => refused(refusal),
-        Ok(minimized) => {
-            let exposures = match minimized.item() {
-                VendorItem::Event(event) => &event.exposures,
-                VendorItem::Update(update) => &update.exposures,
-            };
-            let given = exposures
-                .iter()
-                .map(|exposure| Given {
-                    path: exposure.path.to_string(),
-                    form: exposure.form.as_str(),
-                })
-                .collect();
-            LiveVendor {
-                id: vendor.id.to_string(),
-                given,
-                refused: None,
-            }
+    );
+    let fields = match told {
+        Ok(fields) => fields,
+        Err(refusal) => return refused(refusal),
+    };
+    let (mut given, mut withheld) = (Vec::new(), Vec::new());
+    for (path, outcome) in fields {
+        let path = path.to_string();
+        match outcome {
+            FieldOutcome::Form(form) => given.push(Given {
+                path,
+                form: form.as_str(),
+            }),
+            FieldOutcome::Refused(refusal) => withheld.push(WithheldField {
+                path,
+                reason: refusal.code(),
+                because: refusal.because(),
+            }),
         }
+    }
+    LiveVendor {
+        id: vendor.id.to_string(),
+        given,
+        withheld,
+        refused: None,
     }
 }
 

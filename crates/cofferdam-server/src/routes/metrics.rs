@@ -1,5 +1,6 @@
 //! `/metrics`: Prometheus text, for callers with a permit.
 //!
+//! One leaf an hour covers a caller's scrapes, and the next one counts them.
 //! Rendered from the counters that the product keeps anyway, so that there is one set of numbers.
 //! Invariant: labels are codes and ids of configuration, never a value, path or address.
 
@@ -19,7 +20,7 @@ pub(super) async fn metrics(
 ) -> Result<impl IntoResponse, ApiError> {
     let _permit = system
         .access
-        .permit::<ReadConfig>(&asking.0, "metrics")
+        .permit_reading::<ReadConfig>(&asking.0, "metrics")
         .await?;
     let mut text = String::new();
     let mut accepted = 0;

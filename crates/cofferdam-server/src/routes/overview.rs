@@ -1,7 +1,7 @@
 //! Overview: what came in, where it went, what was withheld and why.
 
 use super::api::{Answer, Shared};
-use super::vendors::state_name;
+use super::vendors::DeliveryState;
 use crate::auth::Asking;
 use crate::counters::Count;
 use crate::error::ApiError;
@@ -50,7 +50,7 @@ struct PerDay {
 struct VendorLine {
     id: String,
     name: String,
-    state: &'static str,
+    state: DeliveryState,
     delivered: u64,
     possible: u64,
     backlog: u64,
@@ -72,6 +72,7 @@ struct WithheldLine {
     recipient: String,
     reason: &'static str,
     because: &'static str,
+    #[schema(required)]
     category: Option<&'static str>,
     values: u64,
 }
@@ -122,7 +123,7 @@ pub(super) async fn overview(State(system): Shared, asking: Asking) -> Answer<Ov
             VendorLine {
                 id: vendor.id.to_string(),
                 name: vendor.name.clone(),
-                state: status.map_or("external", |status| state_name(status.state)),
+                state: status.map_or(DeliveryState::External, |status| status.state.into()),
                 delivered: status.map_or(0, |status| status.totals.delivered),
                 possible: status.map_or(0, |status| status.totals.announced),
                 backlog: status.map_or(0, |status| status.backlog_records),

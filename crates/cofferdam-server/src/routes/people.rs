@@ -1,13 +1,12 @@
 //! People: forget one, record what one chose.
 
-use super::api::{Answer, Shared};
+use super::api::{Answer, Shared, known_project};
 use crate::auth::Asking;
 use crate::error::ApiError;
-use crate::system::System;
 use axum::Json;
 use axum::extract::State;
 use cofferdam_access::{Erase, WriteConfig};
-use cofferdam_model::{PersonNumber, ProjectName, VendorId};
+use cofferdam_model::{PersonNumber, VendorId};
 use cofferdam_vault::{Choice, Scope, Who};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -160,18 +159,4 @@ pub(super) async fn consent(
 fn id_of(text: &str) -> Result<&str, ApiError> {
     text.strip_prefix("id:")
         .ok_or_else(|| ApiError::invalid("person", "give a number, or id:<distinct_id>"))
-}
-
-fn known_project(system: &System, name: &str) -> Result<ProjectName, ApiError> {
-    let config = system.config();
-    let known: Vec<&str> = config
-        .projects
-        .iter()
-        .map(|project| project.name.as_str())
-        .collect();
-    if known.contains(&name) {
-        Ok(ProjectName::from(name))
-    } else {
-        Err(ApiError::not_found("project", name, &known))
-    }
 }

@@ -30,7 +30,6 @@ pub(super) struct RadiusQuery {
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct TimedRadius {
     #[serde(flatten)]
-    #[schema(value_type = Object)]
     radius: Radius,
     /// Whether the vendor is configured at present; of one that is not, the ledger still tells.
     configured: bool,

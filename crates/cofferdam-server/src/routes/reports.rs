@@ -1,17 +1,17 @@
 //! Reports over groups of people.
 
-use super::api::{Answer, Shared};
+use super::api::{Answer, Shared, known_project};
 use crate::auth::Asking;
 use crate::error::ApiError;
 use axum::Json;
 use axum::extract::{Path, State};
 use cofferdam_access::{ReadConfig, ReadReport};
-use cofferdam_model::ProjectName;
 use cofferdam_query::{QueryError, Segmentation, SegmentationRequest};
 use cofferdam_store::CatalogInfo;
 
 /// Trends: totals or distinct people by time and properties.
-#[utoipa::path(post, path = "/api/v1/reports/segmentation", request_body = Object, responses((status = 200, body = Object)))]
+#[utoipa::path(post, path = "/api/v1/reports/segmentation", request_body = SegmentationRequest,
+    responses((status = 200, body = Segmentation)))]
 pub(super) async fn segmentation(
     State(system): Shared,
     asking: Asking,
@@ -41,7 +41,7 @@ pub(super) async fn segmentation(
 
 /// Events and properties of a project, by name and type.
 #[utoipa::path(get, path = "/api/v1/projects/{project}/schema", params(("project" = String, Path)),
-    responses((status = 200, body = Object)))]
+    responses((status = 200, body = CatalogInfo)))]
 pub(super) async fn schema(
     State(system): Shared,
     asking: Asking,
@@ -51,18 +51,8 @@ pub(super) async fn schema(
         .access
         .permit::<ReadConfig>(&asking.0, &format!("project/{project}/schema"))
         .await?;
-    let config = system.config();
-    let known: Vec<&str> = config
-        .projects
-        .iter()
-        .map(|project| project.name.as_str())
-        .collect();
-    if !known.contains(&project.as_str()) {
-        return Err(ApiError::not_found("project", &project, &known));
-    }
-    Ok(Json(
-        system.store.catalog(&ProjectName::from(project.as_str())),
-    ))
+    let project = known_project(&system, &project)?;
+    Ok(Json(system.store.catalog(&project)))
 }
 
 /// A query's error as an API error.

@@ -16,14 +16,29 @@ pub(super) struct Status {
     version: &'static str,
     started_at: i64,
     now: i64,
-    mode: &'static str,
+    mode: RunMode,
     public_url: String,
     projects: Vec<ProjectStatus>,
     vendors: Vec<VendorName>,
     journal: JournalStatus,
     policy: PolicyStatus,
-    #[schema(value_type = Vec<Object>)]
     warnings: Vec<Problem>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum RunMode {
+    Serve,
+    Demo,
+}
+
+/// Whether the configuration folder as it is now is in force.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum PolicyState {
+    Active,
+    /// It does not parse: every vendor is stopped, intake and home keep the last good policy.
+    Broken,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -32,6 +47,7 @@ struct ProjectStatus {
     token: String,
     region: String,
     timezone: String,
+    #[schema(required)]
     organization_key: Option<String>,
 }
 
@@ -52,8 +68,7 @@ struct JournalStatus {
 #[derive(Debug, Serialize, ToSchema)]
 struct PolicyStatus {
     id: u32,
-    state: &'static str,
-    #[schema(value_type = Vec<Object>)]
+    state: PolicyState,
     problems: Vec<Problem>,
 }
 
@@ -75,7 +90,11 @@ pub(super) async fn status(State(system): Shared, asking: Asking) -> Answer<Stat
         version: env!("CARGO_PKG_VERSION"),
         started_at: system.started.0,
         now: system.clock.now().0,
-        mode: if system.is_demo { "demo" } else { "serve" },
+        mode: if system.is_demo {
+            RunMode::Demo
+        } else {
+            RunMode::Serve
+        },
         public_url: if config.server.public_url.is_empty() {
             format!("http://{}", system.intake_address())
         } else {
@@ -108,7 +127,11 @@ pub(super) async fn status(State(system): Shared, asking: Asking) -> Answer<Stat
         },
         policy: PolicyStatus {
             id: system.policies.active().id().0,
-            state: if broken.is_some() { "broken" } else { "active" },
+            state: if broken.is_some() {
+                PolicyState::Broken
+            } else {
+                PolicyState::Active
+            },
             problems: broken.unwrap_or_default(),
         },
         warnings: loaded.problems,

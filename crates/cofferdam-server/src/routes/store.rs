@@ -3,6 +3,7 @@
 use super::api::{Answer, Shared};
 use crate::auth::Asking;
 use crate::error::ApiError;
+use crate::exports;
 use axum::Json;
 use axum::extract::State;
 use cofferdam_access::{Export, WriteConfig};
@@ -34,7 +35,8 @@ pub(super) async fn flush(State(system): Shared, asking: Asking) -> Answer<Flush
 /// Where to copy to.
 #[derive(Debug, Deserialize, ToSchema)]
 pub(super) struct SnapshotRequest {
-    /// Absolute path of a directory that does not exist yet.
+    /// A directory that is absent or empty: a name below the data directory's `exports`, or, over the control socket, any
+    /// absolute path outside the data directory.
     #[schema(value_type = String)]
     dir: PathBuf,
 }
@@ -58,26 +60,21 @@ pub(super) async fn snapshot(
     asking: Asking,
     Json(request): Json<SnapshotRequest>,
 ) -> Answer<Snapshot> {
-    if !request.dir.is_absolute() || request.dir.try_exists().unwrap_or(true) {
-        return Err(ApiError::invalid(
-            "dir",
-            "give an absolute path of a directory that does not exist yet",
-        ));
-    }
     let permit = system
         .access
         .permit::<Export>(&asking.0, "store/snapshot")
         .await?;
+    let dir = exports::directory(asking.0, &system.config(), &request.dir)?;
     system
         .flush()
         .await
         .map_err(|error| ApiError::internal(&error))?;
     let report = system
         .store
-        .snapshot(&permit, &request.dir, &system.vault.merge_map())
+        .snapshot(&permit, &dir, &system.vault.merge_map())
         .await?;
     Ok(Json(Snapshot {
-        dir: request.dir,
+        dir,
         catalog: report.catalog,
         files: report.files,
         events: report.rows,

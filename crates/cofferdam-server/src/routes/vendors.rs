@@ -1,5 +1,7 @@
 //! Vendors: contract, table in words, delivery, containment.
 
+pub(super) mod containment;
+
 use super::api::{Answer, Shared};
 use super::words;
 use crate::auth::Asking;
@@ -9,10 +11,10 @@ use crate::error::ApiError;
 use crate::system::{PastVendor, System};
 use axum::Json;
 use axum::extract::{Path, State};
-use cofferdam_access::{Contain, ReadConfig};
+use cofferdam_access::ReadConfig;
 use cofferdam_egress::{SendState, VendorStatus, WithheldCount};
-use cofferdam_model::{Category, Day, Form, Refusal, VendorId};
-use serde::{Deserialize, Serialize};
+use cofferdam_model::{Category, Day, Form};
+use serde::Serialize;
 use utoipa::ToSchema;
 
 /// All vendors.
@@ -29,6 +31,7 @@ struct Past {
     id: String,
     name: String,
     /// The last UTC day on which it was configured, if that is known.
+    #[schema(required)]
     last_day: Option<String>,
 }
 
@@ -39,33 +42,37 @@ pub(super) struct Vendor {
     name: String,
     #[schema(value_type = String)]
     kind: VendorKind,
+    #[schema(required)]
     endpoint: Option<String>,
     region: String,
+    #[schema(required)]
     destination_region: Option<String>,
     purpose: String,
     projects: Vec<String>,
-    consent: &'static str,
+    consent: Consent,
     legal_basis: String,
-    mode: &'static str,
-    #[schema(value_type = Option<String>)]
+    mode: Mode,
+    #[schema(value_type = Option<String>, required)]
     observe_until: Option<Day>,
     contract: Contract,
     receives: Vec<Receives>,
     delivery: Delivery,
     would_withhold: Vec<WouldWithhold>,
-    #[schema(value_type = Vec<Object>)]
     problems: Vec<Problem>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
 struct Contract {
     reference: String,
+    #[schema(required)]
     signed: Option<String>,
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, required)]
     expires: Option<Day>,
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, required)]
     reviewed: Option<Day>,
+    #[schema(required)]
     breach_notice_hours: Option<u32>,
+    #[schema(required)]
     retention_days: Option<u32>,
     retention_verified: bool,
     subprocessors: Vec<String>,
@@ -75,6 +82,7 @@ struct Contract {
 #[derive(Debug, Serialize, ToSchema)]
 struct Certification {
     kind: String,
+    #[schema(required)]
     expires: Option<String>,
 }
 
@@ -87,10 +95,49 @@ struct Receives {
     words: String,
 }
 
+/// How a vendor's delivery is doing.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum DeliveryState {
+    /// Nothing waits.
+    Idle,
+    /// Events are on their way.
+    Healthy,
+    /// The vendor does not answer well; events wait and are retried.
+    BackingOff,
+    /// The vendor refuses our credentials or requests.
+    Blocked,
+    /// The flow is stopped.
+    Contained,
+    /// Sending stopped on an internal error.
+    Faulty,
+    /// Its worker does not run.
+    Stopped,
+    /// Its traffic does not pass here.
+    External,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum Consent {
+    OptOut,
+    OptIn,
+    None,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum Mode {
+    Enforce,
+    Observe,
+}
+
 #[derive(Debug, Serialize, ToSchema)]
 struct Delivery {
-    state: &'static str,
+    state: DeliveryState,
+    #[schema(required)]
     last_success: Option<i64>,
+    #[schema(required)]
     last_error: Option<LastError>,
     delivered: u64,
     possible: u64,
@@ -98,12 +145,14 @@ struct Delivery {
     withheld: Vec<Reason>,
     backlog: Backlog,
     rate_per_minute: f64,
+    #[schema(required)]
     next_attempt: Option<i64>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
 struct LastError {
     code: &'static str,
+    #[schema(required)]
     status: Option<u16>,
 }
 
@@ -129,7 +178,7 @@ struct WouldWithhold {
 }
 
 /// All vendors and how they are doing.
-#[utoipa::path(get, path = "/api/v1/vendors", responses((status = 200, body = Vendors)))]
+#[utoipa::path(get, path = "/api/v1/vendors", operation_id = "list_vendors", responses((status = 200, body = Vendors)))]
 pub(super) async fn list(State(system): Shared, asking: Asking) -> Answer<Vendors> {
     let _permit = system
         .access
@@ -172,85 +221,6 @@ pub(super) async fn show(
     Ok(Json(describe(
         &system, &config, vendor, &statuses, &problems,
     )))
-}
-
-/// Why a vendor is contained.
-#[derive(Debug, Deserialize, ToSchema)]
-pub(super) struct ContainRequest {
-    /// Goes into the audit log, as a commitment.
-    #[serde(default)]
-    reason: String,
-}
-
-/// The vendor's state after the act.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Contained {
-    state: &'static str,
-    dropped_events: u64,
-    at: i64,
-}
-
-/// Stops everything that goes to a vendor; once this answers, no event or profile byte leaves. The backlog is dropped.
-#[utoipa::path(post, path = "/api/v1/vendors/{id}/contain", params(("id" = String, Path)), request_body = ContainRequest,
-    responses((status = 200, body = Contained)))]
-pub(super) async fn contain(
-    State(system): Shared,
-    asking: Asking,
-    Path(id): Path<String>,
-    Json(request): Json<ContainRequest>,
-) -> Answer<Contained> {
-    find(&system.config(), &id)?;
-    let resource = format!("vendor/{id}");
-    let details = [("reason", request.reason.as_str())];
-    let permit = system
-        .access
-        .permit_with::<Contain>(&asking.0, &resource, None, &details)
-        .await?;
-    let vendor = VendorId::from(id.as_str());
-    let before = contained_count(&system, &vendor).await;
-    system
-        .egress
-        .contain(&permit, &vendor)
-        .await
-        .map_err(|error| ApiError::internal(&error))?;
-    let dropped_events = contained_count(&system, &vendor).await - before;
-    Ok(Json(Contained {
-        state: "contained",
-        dropped_events,
-        at: system.clock.now().0,
-    }))
-}
-
-async fn contained_count(system: &System, vendor: &VendorId) -> u64 {
-    let statuses = system.egress.status().await;
-    let status = statuses.iter().find(|status| status.vendor == *vendor);
-    status
-        .and_then(|status| status.totals.withheld.get(&Refusal::Contained).copied())
-        .unwrap_or(0)
-}
-
-/// Lets data flow to a vendor again, starting with what happens from now on.
-#[utoipa::path(post, path = "/api/v1/vendors/{id}/resume", params(("id" = String, Path)), responses((status = 200, body = Contained)))]
-pub(super) async fn resume(
-    State(system): Shared,
-    asking: Asking,
-    Path(id): Path<String>,
-) -> Answer<Contained> {
-    find(&system.config(), &id)?;
-    let permit = system
-        .access
-        .permit::<Contain>(&asking.0, &format!("vendor/{id}"))
-        .await?;
-    system
-        .egress
-        .resume(&permit, &VendorId::from(id.as_str()))
-        .await
-        .map_err(|error| ApiError::internal(&error))?;
-    Ok(Json(Contained {
-        state: "idle",
-        dropped_events: 0,
-        at: system.clock.now().0,
-    }))
 }
 
 /// The vendor of that id, or a 404 with those that there are.
@@ -328,15 +298,15 @@ fn describe(
         purpose: vendor.purpose.clone(),
         projects: vendor.projects.iter().map(ToString::to_string).collect(),
         consent: match vendor.consent {
-            cofferdam_policy::ConsentMode::OptOut => "opt_out",
-            cofferdam_policy::ConsentMode::OptIn => "opt_in",
-            cofferdam_policy::ConsentMode::None => "none",
+            cofferdam_policy::ConsentMode::OptOut => Consent::OptOut,
+            cofferdam_policy::ConsentMode::OptIn => Consent::OptIn,
+            cofferdam_policy::ConsentMode::None => Consent::None,
         },
         legal_basis: vendor.legal_basis.clone(),
         mode: if vendor.observe_until.is_some_and(|until| until >= today) {
-            "observe"
+            Mode::Observe
         } else {
-            "enforce"
+            Mode::Enforce
         },
         observe_until: vendor.observe_until,
         contract: Contract {
@@ -392,9 +362,9 @@ fn would_withhold(status: &VendorStatus) -> Vec<WouldWithhold> {
 fn delivery(vendor: &VendorConfig, status: Option<&VendorStatus>) -> Delivery {
     let Some(status) = status else {
         let state = if vendor.kind == VendorKind::External {
-            "external"
+            DeliveryState::External
         } else {
-            "stopped"
+            DeliveryState::Stopped
         };
         return Delivery {
             state,
@@ -430,7 +400,7 @@ fn delivery(vendor: &VendorConfig, status: Option<&VendorStatus>) -> Delivery {
         count: *count,
     });
     Delivery {
-        state: state_name(status.state),
+        state: status.state.into(),
         last_success: status.last_success.map(|time| time.0),
         last_error: status.last_error.map(|code| LastError {
             code,
@@ -449,15 +419,16 @@ fn delivery(vendor: &VendorConfig, status: Option<&VendorStatus>) -> Delivery {
     }
 }
 
-/// A worker's state in API and UI.
-pub(super) fn state_name(state: SendState) -> &'static str {
-    match state {
-        SendState::Idle => "idle",
-        SendState::Sending => "healthy",
-        SendState::BackingOff => "backing_off",
-        SendState::Refused => "blocked",
-        SendState::Contained => "contained",
-        SendState::Faulty => "faulty",
-        SendState::Stopped => "stopped",
+impl From<SendState> for DeliveryState {
+    fn from(state: SendState) -> Self {
+        match state {
+            SendState::Idle => Self::Idle,
+            SendState::Sending => Self::Healthy,
+            SendState::BackingOff => Self::BackingOff,
+            SendState::Refused => Self::Blocked,
+            SendState::Contained => Self::Contained,
+            SendState::Faulty => Self::Faulty,
+            SendState::Stopped => Self::Stopped,
+        }
     }
 }

@@ -31,6 +31,7 @@ pub(super) fn category(category: Category) -> &'static str {
         "user.content" => "free text",
         "user.job_title" => "job titles",
         "user.demographic.language" => "languages",
+        "system.operations" => "technical facts of a call, such as its status and duration",
         key => key,
     }
 }

@@ -86,6 +86,7 @@ impl System {
             token_file: data_dir.join("admin.token"),
             audit: Arc::new(audit),
             entropy: Arc::clone(&seams.entropy),
+            clock: Arc::clone(&seams.clock),
         })?);
         let vault = Vault::open(VaultOptions {
             path: data_dir.join("vault.db"),

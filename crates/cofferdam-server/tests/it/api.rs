@@ -1,6 +1,7 @@
 //! The admin API from outside: who may, what it says, that acts have effects.
 
 use crate::support::{FakeVendor, Folder, TestServer, call};
+use cofferdam_server::routes;
 use hyper::Method;
 use serde_json::json;
 
@@ -40,12 +41,10 @@ async fn every_api_route_refuses_a_stranger_and_only_the_listed_routes_are_publi
                 "{}".into(),
             )
             .await;
-            let refused = matches!(status, 401 | 404 | 422);
-            assert!(
-                refused,
-                "{method} {path} answered {status} {}",
-                String::from_utf8_lossy(&body)
-            );
+            // Nothing of the request is looked at: neither an error in it nor what exists is for strangers.
+            let body = String::from_utf8_lossy(&body);
+            assert_eq!(status, 401, "{method} {path} answered {body}");
+            assert!(!body.contains("allowed"), "{body}");
         }
     }
     for public in ["/healthz", "/readyz", "/api/v1/openapi.json"] {
@@ -71,6 +70,126 @@ async fn every_api_route_refuses_a_stranger_and_only_the_listed_routes_are_publi
     )
     .await;
     assert_eq!(status, 404);
+    server.stop().await;
+}
+
+/// Objects of which the description does not say what is in them.
+fn find_untyped(schema: &serde_json::Value, at: &str, untyped: &mut Vec<String>) {
+    if let Some(members) = schema.as_object() {
+        let says = ["properties", "additionalProperties"]
+            .iter()
+            .any(|key| members.contains_key(*key));
+        if schema["type"] == "object" && !says {
+            untyped.push(at.to_owned());
+        }
+        for (key, member) in members {
+            find_untyped(member, &format!("{at}/{key}"), untyped);
+        }
+    }
+    for member in schema.as_array().into_iter().flatten() {
+        find_untyped(member, &format!("{at}/*"), untyped);
+    }
+}
+
+#[test]
+fn the_description_is_the_one_that_the_web_app_was_generated_from() {
+    let (_, description) = routes::api::routes().split_for_parts();
+    let mut text = description.to_pretty_json().unwrap();
+    text.push('\n');
+    let described: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let ids = described["paths"].as_object().unwrap().values();
+    let ids = ids.flat_map(|path| path.as_object().unwrap().values());
+    let mut ids: Vec<_> = ids.map(|operation| &operation["operationId"]).collect();
+    ids.sort_by_key(|id| id.as_str());
+    let all = ids.len();
+    ids.dedup();
+    assert_eq!(ids.len(), all, "an operation id is there twice: {ids:?}");
+    let mut untyped = Vec::new();
+    find_untyped(&described, "", &mut untyped);
+    assert_eq!(untyped, Vec::<String>::new(), "an answer has no type");
+    insta::with_settings!({ prepend_module_to_snapshot => false }, {
+        insta::assert_binary_snapshot!("openapi.json", text.into_bytes());
+    });
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flood_of_strangers_and_scrapes_leaves_few_leaves() {
+    let server = TestServer::start(Folder::new()).await;
+    for _ in 0..60 {
+        let (status, _) = call(
+            server.listeners.admin,
+            Method::GET,
+            "/api/v1/vendors/acme",
+            &[],
+            "".into(),
+        )
+        .await;
+        assert_eq!(status, 401);
+        assert!(server.metrics().await.contains("cofferdam_accepted_total"));
+    }
+    let (_, told) = server
+        .api(Method::GET, "/api/v1/audit?limit=1000", None)
+        .await;
+    let leaves = told["leaves"].as_array().unwrap();
+    let of = |actor: &str, action: &str, resource: &str| {
+        let is = |leaf: &&serde_json::Value| {
+            leaf["actor"] == actor && leaf["action"] == action && leaf["resource"] == resource
+        };
+        leaves.iter().filter(is).count()
+    };
+    assert_eq!(of("stranger", "sign_in", "vendors/*"), 20);
+    assert_eq!(of("admin", "config.read", "metrics"), 1);
+    let folder = server.stop().await;
+    let leaves = cofferdam_audit::tail(&folder.path("data/audit"), 1_000).unwrap();
+    let counted = leaves.iter().filter(|leaf| leaf.count > 1);
+    let counted: Vec<_> = counted
+        .map(|leaf| (leaf.actor.as_str(), leaf.count))
+        .collect();
+    assert_eq!(counted, [("stranger", 40), ("admin", 59)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn live_says_for_each_vendor_what_it_does_not_get_and_why() {
+    let (server, _vendor) = server_with_vendor().await;
+    let token = server.folder.token.clone();
+    server
+        .track(json!([{ "event": "Signed Up", "properties": {
+            "token": token, "distinct_id": "user-1", "$insert_id": "i-1", "plan": "pro", "email": "ada@example.com",
+            "password": "hunter2", "gizmo": "blue" } }]))
+        .await;
+    server.flush().await;
+    let (status, live) = server.api(Method::GET, "/api/v1/live", None).await;
+    assert_eq!(status, 200, "{live}");
+    let acme = &live["events"][0]["vendors"][0];
+    assert_eq!(
+        (&acme["id"], &acme["refused"]),
+        (&json!("acme"), &json!(null))
+    );
+    let reason = |path: &str| {
+        let withheld = acme["withheld"].as_array().unwrap();
+        let field = withheld.iter().find(|field| field["path"] == path);
+        field.map(|field| (field["reason"].clone(), field["because"].clone()))
+    };
+    let (why, because) = reason("properties.email").unwrap();
+    assert_eq!(why, "not_listed");
+    assert_eq!(because, "the contract does not list this category");
+    assert_eq!(reason("properties.password").unwrap().0, "secret");
+    assert_eq!(reason("properties.gizmo").unwrap().0, "unclassified");
+    let given: Vec<_> = acme["given"].as_array().unwrap().iter().collect();
+    assert!(
+        given.contains(&&json!({ "path": "properties.plan", "form": "clear" })),
+        "{given:?}"
+    );
+    assert!(
+        given.contains(&&json!({ "path": "event", "form": "clear" })),
+        "{given:?}"
+    );
+    assert!(
+        given
+            .iter()
+            .all(|field| reason(field["path"].as_str().unwrap()).is_none()),
+        "{acme}"
+    );
     server.stop().await;
 }
 

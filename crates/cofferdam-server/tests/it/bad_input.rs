@@ -350,16 +350,7 @@ async fn what_can_be_mended_is_kept() {
         plans.contains(&&json!("three")),
         "the last of a duplicate key stays: {plans:?}"
     );
-    let token = format!("Bearer {}", server.admin_token());
-    let (_, metrics) = crate::support::call(
-        server.listeners.admin,
-        Method::GET,
-        "/metrics",
-        &[("authorization", &token)],
-        "".into(),
-    )
-    .await;
-    let metrics = String::from_utf8_lossy(&metrics);
+    let metrics = server.metrics().await;
     for note in [
         "duplicate_keys",
         "invalid_utf8",
@@ -398,19 +389,7 @@ async fn times_that_cannot_be_true_are_those_of_arrival() {
         .collect();
     times.sort_unstable();
     assert_eq!(times, [NOW - 3_600_000, NOW, NOW, NOW]);
-    let token = format!("Bearer {}", server.admin_token());
-    let (_, metrics) = crate::support::call(
-        server.listeners.admin,
-        Method::GET,
-        "/metrics",
-        &[("authorization", &token)],
-        "".into(),
-    )
-    .await;
-    assert!(
-        String::from_utf8_lossy(&metrics).contains("unusable_times\"} 3"),
-        "{}",
-        String::from_utf8_lossy(&metrics)
-    );
+    let metrics = server.metrics().await;
+    assert!(metrics.contains("unusable_times\"} 3"), "{metrics}");
     server.stop().await;
 }

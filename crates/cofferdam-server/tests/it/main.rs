@@ -11,6 +11,7 @@
 mod api;
 mod bad_input;
 mod config;
+mod copies;
 mod coverage;
 mod exactness;
 mod forgetting;
@@ -19,6 +20,7 @@ mod kill;
 mod leak;
 mod load;
 mod offline;
+mod pages;
 mod process;
 mod replay;
 mod review;

@@ -164,6 +164,21 @@ impl TestServer {
         )
     }
 
+    /// What `/metrics` says.
+    pub(crate) async fn metrics(&self) -> String {
+        let token = format!("Bearer {}", self.admin_token());
+        let headers = [("authorization", token.as_str())];
+        let (_, text) = call(
+            self.listeners.admin,
+            Method::GET,
+            "/metrics",
+            &headers,
+            "".into(),
+        )
+        .await;
+        String::from_utf8_lossy(&text).into_owned()
+    }
+
     /// Sends events as raw JSON to `/track` and asserts that they were accepted.
     pub(crate) async fn track(&self, events: Value) {
         let headers = [("content-type", "application/json")];

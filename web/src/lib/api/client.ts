@@ -1,6 +1,8 @@
 // The one way to the admin API: bearer token in, JSON out, errors as values that a page can show.
+// Routes, parameters and answers are typed by the API's description (schema.ts).
 // Invariant: a 401 always ends the session; nothing but same-origin /api paths is ever asked.
 import { session } from '$lib/session.svelte';
+import type { paths } from './schema';
 
 /** What the API says is wrong. */
 export class ApiError extends Error {
@@ -17,16 +19,36 @@ export class ApiError extends Error {
 	}
 }
 
-type Method = 'GET' | 'POST' | 'PUT' | 'DELETE';
+type Method = 'get' | 'post' | 'put' | 'delete';
+type Json<Content> = Content extends { content: { 'application/json': infer Body } } ? Body : never;
+interface Operation {
+	parameters: object;
+	responses: object;
+}
+/** The routes that know a method. */
+type Route<M extends Method> = { [P in keyof paths]: paths[P] extends Record<M, Operation> ? P : never }[keyof paths];
+type At<P extends keyof paths, M extends Method> = Extract<paths[P][M], Operation>;
+/** What a route answers. */
+type Answer<P extends keyof paths, M extends Method> = At<P, M>['responses'] extends { 200: infer Ok } ? Json<Ok> : never;
+/** What a route is asked with: the parts of its path, its query, its body. */
+type Asked<P extends keyof paths, M extends Method> = Pick<At<P, M>['parameters'], keyof At<P, M>['parameters'] & ('path' | 'query')> &
+	(At<P, M> extends { requestBody: infer Body } ? { body: Json<Body> } : object) & { signal?: AbortSignal };
+interface Anything {
+	path?: object;
+	query?: object;
+	body?: unknown;
+	signal?: AbortSignal;
+}
 
-async function call<T>(method: Method, path: string, body?: unknown, signal?: AbortSignal, token = session.token): Promise<T> {
+async function call<T>(method: Method, route: string, asked: Anything, token = session.token): Promise<T> {
+	const { body, signal } = asked;
 	const headers: Record<string, string> = { accept: 'application/json' };
 	if (token) headers.authorization = `Bearer ${token}`;
 	if (body !== undefined) headers['content-type'] = 'application/json';
 	let response: Response;
 	try {
-		response = await fetch(`/api/v1${path}`, {
-			method,
+		response = await fetch(address(route, asked.path, asked.query), {
+			method: method.toUpperCase(),
 			headers,
 			body: body === undefined ? undefined : JSON.stringify(body),
 			signal: signal ?? null,
@@ -61,21 +83,22 @@ export function toError(status: number, text: string): ApiError {
 	}
 }
 
-/** A path with the parameters that are set. */
-export function query(path: string, parameters: Record<string, string | number | null | undefined>): string {
+/** A route with the parts of its path filled in and the query parameters that are set. */
+export function address(route: string, path: object = {}, query: object = {}): string {
+	const parts = new Map(Object.entries(path));
+	const filled = route.replace(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(String(parts.get(name))));
 	const search = new URLSearchParams();
-	for (const [name, value] of Object.entries(parameters)) {
+	for (const [name, value] of Object.entries(query)) {
 		if (value !== null && value !== undefined && value !== '') search.set(name, String(value));
 	}
-	const text = search.toString();
-	return text === '' ? path : `${path}?${text}`;
+	return search.size === 0 ? filled : `${filled}?${search}`;
 }
 
 export const api = {
 	/** Asks with a token that is not (yet) the session's. */
-	getWith: <T>(token: string, path: string) => call<T>('GET', path, undefined, undefined, token),
-	get: <T>(path: string, signal?: AbortSignal) => call<T>('GET', path, undefined, signal),
-	post: <T>(path: string, body: unknown = {}, signal?: AbortSignal) => call<T>('POST', path, body, signal),
-	put: <T>(path: string, body: unknown) => call<T>('PUT', path, body),
-	delete: <T>(path: string, body: unknown) => call<T>('DELETE', path, body)
+	getWith: <P extends Route<'get'>>(token: string, route: P, asked: Asked<P, 'get'>) => call<Answer<P, 'get'>>('get', route, asked, token),
+	get: <P extends Route<'get'>>(route: P, asked: Asked<P, 'get'>) => call<Answer<P, 'get'>>('get', route, asked),
+	post: <P extends Route<'post'>>(route: P, asked: Asked<P, 'post'>) => call<Answer<P, 'post'>>('post', route, asked),
+	put: <P extends Route<'put'>>(route: P, asked: Asked<P, 'put'>) => call<Answer<P, 'put'>>('put', route, asked),
+	delete: <P extends Route<'delete'>>(route: P, asked: Asked<P, 'delete'>) => call<Answer<P, 'delete'>>('delete', route, asked)
 };

@@ -1,12 +1,12 @@
 // People exposed by category, both bases beside each other. Pure.
-import type { Radius, Sensitivity } from '$lib/api/types';
+import type { Radius } from '$lib/api/types';
 import { sensitivityRank } from '$lib/forms';
 import { type Option, FONT, categoryAxis, tooltip, valueAxis } from './base';
 import type { Palette } from './palette';
 
 export interface CategoryRow {
 	category: string;
-	sensitivity: Sensitivity;
+	sensitivity: string;
 	sent: number;
 	held: number;
 }
@@ -34,7 +34,8 @@ export function byCategory(sent: Radius | undefined, held: Radius | undefined): 
 /** Height that gives each category the same room. */
 export const exposureHeight = (rows: CategoryRow[]): number => 52 + rows.length * 34;
 
-export function exposure(rows: CategoryRow[], palette: Palette): Option {
+/** On a narrow screen the labels take two lines and leave the sensitivity to the table, so that the bars have room. */
+export function exposure(rows: CategoryRow[], palette: Palette, narrow = false): Option {
 	const bar = (name: string, data: number[], color: string) => ({
 		name,
 		type: 'bar',
@@ -50,9 +51,9 @@ export function exposure(rows: CategoryRow[], palette: Palette): Option {
 		tooltip: { ...tooltip(palette), trigger: 'axis', axisPointer: { type: 'shadow' } },
 		xAxis: valueAxis(palette),
 		yAxis: {
-			...categoryAxis(palette, rows.map((row) => `${row.category}  (${row.sensitivity})`)),
+			...categoryAxis(palette, rows.map((row) => (narrow ? row.category.replace(/^(user\..*)\./, '$1.\n') : `${row.category}  (${row.sensitivity})`))),
 			inverse: true,
-			axisLabel: { color: palette.text, fontFamily: FONT, fontSize: 12, width: 280, overflow: 'truncate' }
+			axisLabel: { color: palette.text, fontFamily: FONT, fontSize: narrow ? 11 : 12, lineHeight: 13, width: narrow ? 150 : 280, overflow: 'truncate' }
 		},
 		series: [
 			bar('Sent in the window', rows.map((row) => row.sent), palette.accent),

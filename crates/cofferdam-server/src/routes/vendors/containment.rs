@@ -1,0 +1,94 @@
+//! Stopping a vendor, and letting data flow again.
+//!
+//! Invariant: once a containment is answered, no event or profile byte leaves for the vendor.
+
+use super::{DeliveryState, find};
+use crate::auth::Asking;
+use crate::error::ApiError;
+use crate::routes::api::{Answer, Shared};
+use crate::system::System;
+use axum::Json;
+use axum::extract::{Path, State};
+use cofferdam_access::Contain;
+use cofferdam_model::{Refusal, VendorId};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// Why a vendor is contained.
+#[derive(Debug, Deserialize, ToSchema)]
+pub(crate) struct ContainRequest {
+    /// Goes into the audit log, as a commitment.
+    #[serde(default)]
+    reason: String,
+}
+
+/// The vendor's state after the act.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Contained {
+    state: DeliveryState,
+    dropped_events: u64,
+    at: i64,
+}
+
+/// Stops everything that goes to a vendor; once this answers, no event or profile byte leaves. The backlog is dropped.
+#[utoipa::path(post, path = "/api/v1/vendors/{id}/contain", params(("id" = String, Path)), request_body = ContainRequest,
+    responses((status = 200, body = Contained)))]
+pub(crate) async fn contain(
+    State(system): Shared,
+    asking: Asking,
+    Path(id): Path<String>,
+    Json(request): Json<ContainRequest>,
+) -> Answer<Contained> {
+    find(&system.config(), &id)?;
+    let resource = format!("vendor/{id}");
+    let details = [("reason", request.reason.as_str())];
+    let permit = system
+        .access
+        .permit_with::<Contain>(&asking.0, &resource, None, &details)
+        .await?;
+    let vendor = VendorId::from(id.as_str());
+    let before = contained_count(&system, &vendor).await;
+    system
+        .egress
+        .contain(&permit, &vendor)
+        .await
+        .map_err(|error| ApiError::internal(&error))?;
+    let dropped_events = contained_count(&system, &vendor).await - before;
+    Ok(Json(Contained {
+        state: DeliveryState::Contained,
+        dropped_events,
+        at: system.clock.now().0,
+    }))
+}
+
+async fn contained_count(system: &System, vendor: &VendorId) -> u64 {
+    let statuses = system.egress.status().await;
+    let status = statuses.iter().find(|status| status.vendor == *vendor);
+    status
+        .and_then(|status| status.totals.withheld.get(&Refusal::Contained).copied())
+        .unwrap_or(0)
+}
+
+/// Lets data flow to a vendor again, starting with what happens from now on.
+#[utoipa::path(post, path = "/api/v1/vendors/{id}/resume", params(("id" = String, Path)), responses((status = 200, body = Contained)))]
+pub(crate) async fn resume(
+    State(system): Shared,
+    asking: Asking,
+    Path(id): Path<String>,
+) -> Answer<Contained> {
+    find(&system.config(), &id)?;
+    let permit = system
+        .access
+        .permit::<Contain>(&asking.0, &format!("vendor/{id}"))
+        .await?;
+    system
+        .egress
+        .resume(&permit, &VendorId::from(id.as_str()))
+        .await
+        .map_err(|error| ApiError::internal(&error))?;
+    Ok(Json(Contained {
+        state: DeliveryState::Idle,
+        dropped_events: 0,
+        at: system.clock.now().0,
+    }))
+}
