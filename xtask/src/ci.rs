@@ -6,7 +6,7 @@ use anyhow::Result;
 pub(crate) fn run() -> Result<()> {
     cargo(&["fmt", "--all", "--check"])?;
     crate::tidy::run()?;
-    crate::tools::web_if_absent()?;
+    crate::tools::web_if_stale()?;
     cargo(&[
         "clippy",
         "--workspace",

@@ -62,7 +62,7 @@ pub(crate) fn test(strict: bool, names: &[String]) -> Result<()> {
         rust(&mut left_out)?;
     }
     if EXTERNAL.iter().any(|external| wanted(external.short)) {
-        tools::web_if_absent()?;
+        tools::web_if_stale()?;
         cargo(&["build", "--package", "cofferdam-server", "--quiet"])?;
     }
     for external in EXTERNAL.iter().filter(|external| wanted(external.short)) {

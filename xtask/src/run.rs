@@ -49,7 +49,7 @@ pub(crate) fn step(command: &mut Command) -> Result<()> {
 
 /// Builds the binary and runs the demo.
 pub(crate) fn demo(rest: &[String]) -> Result<()> {
-    crate::tools::web_if_absent()?;
+    crate::tools::web_if_stale()?;
     cargo(&["build", "--package", "cofferdam-server"])?;
     let mut demo = command(target().join("debug/cofferdam"));
     demo.arg("demo").args(rest);

@@ -2,8 +2,10 @@
 
 use crate::run::{command, root, step, target};
 use anyhow::Result;
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::SystemTime;
 
 /// The second engine of the tests.
 pub(crate) const DUCKDB: [&str; 3] = [
@@ -64,9 +66,12 @@ fn modified(path: &std::path::Path) -> Option<std::time::SystemTime> {
         .ok()
 }
 
-/// Builds the web app where it has not been built; without Node the binary says so on its page.
-pub(crate) fn web_if_absent() -> Result<()> {
-    if root().join("web/dist/index.html").is_file() {
+/// Builds the web app where it has not been built since its sources changed; without Node the binary says so on its page.
+pub(crate) fn web_if_stale() -> Result<()> {
+    let folder = root().join("web");
+    let built = changed(&folder.join("dist/index.html"));
+    let sources = WEB_SOURCES.map(|source| newest(&folder.join(source)));
+    if built.is_some() && sources.into_iter().flatten().max() <= built {
         return Ok(());
     }
     if !has("npm") {
@@ -76,6 +81,30 @@ pub(crate) fn web_if_absent() -> Result<()> {
         return Ok(());
     }
     web()
+}
+
+/// What the built web app depends on, below `web/`.
+const WEB_SOURCES: [&str; 6] = [
+    "src",
+    "static",
+    "package.json",
+    "package-lock.json",
+    "svelte.config.js",
+    "vite.config.ts",
+];
+
+/// When a file was last changed; `None` where there is none.
+fn changed(file: &Path) -> Option<SystemTime> {
+    fs::metadata(file).and_then(|data| data.modified()).ok()
+}
+
+/// The latest change of a file, or of anything in a folder.
+fn newest(place: &Path) -> Option<SystemTime> {
+    let Ok(entries) = fs::read_dir(place) else {
+        return changed(place);
+    };
+    let inside = entries.filter_map(|entry| newest(&entry.ok()?.path()));
+    inside.max().max(changed(place))
 }
 
 /// Whether a program can be started.
