@@ -102,6 +102,11 @@ impl Counters {
         })
     }
 
+    /// Closes the database; nothing can be counted any more.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+
     /// The pool of `control.db`, for the other small tables in it.
     #[must_use]
     pub fn pool(&self) -> &SqlitePool {

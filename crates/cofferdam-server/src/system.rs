@@ -158,5 +158,8 @@ impl System {
         }
         let journal = self.journal.clone();
         let _ = tokio::task::spawn_blocking(move || journal.close()).await;
+        // One after the other: of connections that close at once none may be the last one, and a write-ahead log would stay behind.
+        self.store.close().await;
+        self.counters.close().await;
     }
 }

@@ -268,6 +268,11 @@ impl Store {
         }
     }
 
+    /// Closes the catalog's database; nothing can be read or written any more.
+    pub async fn close(&self) {
+        self.inner.catalog.pool.close().await;
+    }
+
     /// Properties and events by name, for the web app and for checking requests.
     #[must_use]
     pub fn catalog(&self, project: &ProjectName) -> CatalogInfo {
