@@ -1,32 +1,9 @@
 //! What the ledger cannot know is a gap: removed vendors, restored copies, days that operators declare.
 
-use crate::support::{FakeVendor, Folder, NOW, TestServer, stopped};
-use cofferdam_server::clock::HandClock;
-use cofferdam_server::system::Seams;
+use crate::support::{TestServer, again, event, server_with_vendor, stopped};
 use hyper::Method;
 use serde_json::{Value, json};
 use std::path::Path;
-use std::sync::Arc;
-
-const RECEIVES: &str = "\"user.unique_id\" = \"token\"\n\"user.behavior\" = \"clear\"";
-const DAY_MS: i64 = 86_400_000;
-
-fn event(token: &str, id: &str) -> Value {
-    json!([{ "event": "Signed Up", "properties": { "token": token, "distinct_id": id, "$insert_id": format!("insert-{id}") } }])
-}
-
-async fn server_with_vendor() -> (TestServer, FakeVendor) {
-    let vendor = FakeVendor::start().await;
-    let folder = Folder::new();
-    folder.vendor("acme", vendor.address, RECEIVES);
-    (TestServer::start(folder).await, vendor)
-}
-
-/// Starts again so many days after the tests' first day.
-async fn again(folder: Folder, days: i64) -> TestServer {
-    let now = cofferdam_model::TimestampMs(NOW + days * DAY_MS);
-    TestServer::start_at(folder, Arc::new(HandClock::new(now)), Seams::default()).await
-}
 
 async fn radius(server: &TestServer, query: &str) -> Value {
     let path = format!("/api/v1/vendors/acme/radius?{query}");

@@ -1,33 +1,13 @@
 //! Yes, no and never again: an SDK's opt-in; after an erasure the contact kept for notices, what vendors are asked and confirm,
 //! and a restore that must not undo it.
 
-use crate::support::{FakeVendor, Folder, NOW, TestServer, stopped};
+use crate::support::{
+    FakeVendor, Folder, RECEIVES, TestServer, again, event, server_with_vendor, stopped,
+};
 use cofferdam_access::{Permit, ReadPeople};
-use cofferdam_model::{ProjectName, TimestampMs};
-use cofferdam_server::clock::HandClock;
-use cofferdam_server::system::Seams;
+use cofferdam_model::ProjectName;
 use hyper::Method;
 use serde_json::{Value, json};
-use std::sync::Arc;
-
-const RECEIVES: &str = "\"user.unique_id\" = \"token\"\n\"user.behavior\" = \"clear\"";
-const DAY_MS: i64 = 86_400_000;
-
-fn event(token: &str, id: &str) -> Value {
-    json!([{ "event": "Signed Up", "properties": { "token": token, "distinct_id": id, "$insert_id": format!("insert-{id}") } }])
-}
-
-async fn server_with_vendor() -> (TestServer, FakeVendor) {
-    let vendor = FakeVendor::start().await;
-    let folder = Folder::new();
-    folder.vendor("acme", vendor.address, RECEIVES);
-    (TestServer::start(folder).await, vendor)
-}
-
-async fn again(folder: Folder, days: i64) -> TestServer {
-    let now = TimestampMs(NOW + days * DAY_MS);
-    TestServer::start_at(folder, Arc::new(HandClock::new(now)), Seams::default()).await
-}
 
 async fn erase(server: &TestServer, contact: Option<&str>) -> Value {
     let body = json!({ "project": "console", "person": "id:a", "contact": contact });

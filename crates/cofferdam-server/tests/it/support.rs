@@ -6,7 +6,7 @@ use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::StatusCode;
-use cofferdam_model::Clock;
+use cofferdam_model::{Clock, TimestampMs};
 use cofferdam_server::clock::{HandClock, SystemEntropy};
 use cofferdam_server::config;
 use cofferdam_server::config::init::{InitOptions, init};
@@ -15,7 +15,7 @@ use cofferdam_server::system::{Seams, System};
 use http_body_util::BodyExt;
 use hyper::{Method, Request};
 use hyper_util::rt::TokioIo;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -100,7 +100,7 @@ pub(crate) struct TestServer {
 
 impl TestServer {
     pub(crate) async fn start(folder: Folder) -> Self {
-        let clock = Arc::new(HandClock::new(cofferdam_model::TimestampMs(NOW)));
+        let clock = Arc::new(HandClock::new(TimestampMs(NOW)));
         Self::start_at(folder, clock, Seams::default()).await
     }
 
@@ -197,6 +197,28 @@ impl TestServer {
     pub(crate) async fn flush(&self) {
         self.system.flush().await.unwrap();
     }
+}
+
+/// What the vendor `acme` of these tests may have.
+pub(crate) const RECEIVES: &str = "\"user.unique_id\" = \"token\"\n\"user.behavior\" = \"clear\"";
+
+/// One event of a person.
+pub(crate) fn event(token: &str, id: &str) -> Value {
+    json!([{ "event": "Signed Up", "properties": { "token": token, "distinct_id": id, "$insert_id": format!("insert-{id}") } }])
+}
+
+/// A server with the vendor `acme`.
+pub(crate) async fn server_with_vendor() -> (TestServer, FakeVendor) {
+    let vendor = FakeVendor::start().await;
+    let folder = Folder::new();
+    folder.vendor("acme", vendor.address, RECEIVES);
+    (TestServer::start(folder).await, vendor)
+}
+
+/// Starts again so many days after the tests' first day.
+pub(crate) async fn again(folder: Folder, days: i64) -> TestServer {
+    let now = TimestampMs(NOW + days * 86_400_000);
+    TestServer::start_at(folder, Arc::new(HandClock::new(now)), Seams::default()).await
 }
 
 /// Stops a server and waits until its databases are closed too, so that its files can be copied: a database that is open has a
