@@ -151,7 +151,7 @@ impl<'a> UrlParts<'a> {
 
 /// Cuts at the first of an ASCII sign.
 fn cut(text: &str, sign: u8) -> (&str, Option<&str>) {
-    let at = text.bytes().position(|byte| byte == sign);
+    let at = memchr::memchr(sign, text.as_bytes());
     match at.and_then(|at| Some((text.get(..at)?, text.get(at + 1..)?))) {
         Some((before, after)) => (before, Some(after)),
         None => (text, None),

@@ -133,7 +133,5 @@ impl<'p> Walker<'p> {
 
 /// Where the URL's query or fragment begins.
 fn base_end(text: &str) -> usize {
-    text.bytes()
-        .position(|byte| matches!(byte, b'?' | b'#'))
-        .unwrap_or(text.len())
+    memchr::memchr2(b'?', b'#', text.as_bytes()).unwrap_or(text.len())
 }

@@ -15,6 +15,9 @@ use std::sync::Arc;
 /// How many layers of JSON in strings are looked into, objects and arrays included.
 pub(super) const STRING_DEPTH_MAX: usize = 16;
 
+/// Room in the buffer for longer paths, bytes, so that it does not grow by small steps.
+const PATH_BYTES: usize = 128;
+
 /// The walk over one item.
 pub(super) struct Walker<'p> {
     pub(super) project: &'p ProjectTable,
@@ -67,7 +70,7 @@ impl<'p> Walker<'p> {
             before: None,
             at: String::new(),
             fields: Vec::with_capacity(properties + 8),
-            values: Vec::with_capacity(properties * 24),
+            values: Vec::with_capacity(properties * 32),
             blob: Vec::with_capacity(128),
             classes: Vec::new(),
             extra: Vec::new(),
@@ -136,6 +139,7 @@ impl<'p> Walker<'p> {
     pub(super) fn below(&mut self, at: &str, more: &str) -> String {
         let mut path = std::mem::take(&mut self.at);
         path.clear();
+        path.reserve(PATH_BYTES);
         path.push_str(at);
         path.push_str(more);
         path

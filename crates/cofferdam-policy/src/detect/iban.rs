@@ -2,7 +2,7 @@
 //!
 //! Invariant: the letters of one IBAN are all upper or all lower case.
 
-use super::scan::{Scan, at, run};
+use super::scan::{ALNUM, Scan, at, run};
 use crate::rules::RuleId;
 
 const IBAN: RuleId = RuleId::value("value.iban");
@@ -115,7 +115,7 @@ pub(super) fn scan(scan: &mut Scan<'_>) {
             position = end;
         } else {
             // None begins inside a word.
-            position += run(bytes, position, |byte| byte.is_ascii_alphanumeric()).max(1);
+            position += run(bytes, position, ALNUM).max(1);
         }
     }
 }

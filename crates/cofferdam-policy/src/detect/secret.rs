@@ -6,7 +6,7 @@
 
 mod providers;
 
-use super::scan::{Scan, at, run, scheme_sign};
+use super::scan::{ALNUM, JOINT, Scan, at, run, scheme_sign};
 use crate::rules::{KeyContext, RuleId};
 use providers::{Alphabet, beginning_with};
 
@@ -28,11 +28,9 @@ const TOKEN_MIN: usize = 20;
 /// Tokens by prefix, at every boundary of the text.
 pub(super) fn tokens(scan: &mut Scan<'_>) {
     let bytes = scan.bytes();
-    let is_run =
-        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b':');
     let mut position = 0;
     while position + TOKEN_MIN <= bytes.len() {
-        let length = run(bytes, position, is_run);
+        let length = run(bytes, position, ALNUM | JOINT);
         if length >= TOKEN_MIN {
             row(scan, position, position + length);
         }
@@ -46,7 +44,7 @@ fn row(scan: &mut Scan<'_>, start: usize, end: usize) {
     let mut position = start;
     while position + TOKEN_MIN <= end {
         let word = position;
-        position += run(bytes, position, |byte| byte.is_ascii_alphanumeric());
+        position += run(bytes, position, ALNUM);
         if position > word {
             position = token(scan, word, position).max(position);
         }
@@ -201,10 +199,8 @@ pub(super) fn markers(scan: &mut Scan<'_>) {
 pub(super) fn credentials(scan: &mut Scan<'_>) {
     let bytes = scan.bytes();
     const SCHEMES: [&[u8]; 5] = [b"bearer", b"basic", b"token", b"digest", b"apikey"];
-    for space in 0..bytes.len() {
-        if at(bytes, space) != b' '
-            || !matches!(scan.before(space) | 0x20, b'r' | b'c' | b'n' | b't' | b'y')
-        {
+    for space in memchr::memchr_iter(b' ', bytes) {
+        if !matches!(scan.before(space) | 0x20, b'r' | b'c' | b'n' | b't' | b'y') {
             continue;
         }
         let head = bytes.get(..space).unwrap_or(&[]);

@@ -20,6 +20,9 @@ use cofferdam_model::{
 };
 use std::sync::Arc;
 
+/// What a value mostly needs, bytes: a record's values seldom grow beyond it.
+const VALUE_BYTES: usize = 16;
+
 /// Reads an entry.
 ///
 /// # Errors
@@ -262,6 +265,7 @@ impl<'b> Decoder<'b> {
             .filter(|field| field.kept == Kept::Inline)
             .count();
         let same = self.bytes.take(inline.div_ceil(8))?;
+        body.values.reserve(inline * VALUE_BYTES);
         let inline = body
             .fields
             .iter_mut()

@@ -14,6 +14,9 @@ use std::sync::{Arc, OnceLock};
 /// How many parts are looked through for that of a person; beyond it a person may have a second one.
 const LOOK_BACK: usize = 64;
 
+/// Room for what a part is bound to, so that it does not grow by small steps: a format, a project, and a few records.
+const CONTEXT_BYTES: usize = 160;
+
 /// One person's part as read.
 pub(crate) struct Part {
     context: Vec<u8>,
@@ -63,7 +66,8 @@ impl Part {
 }
 
 fn head(format: &[u8], project: &ProjectName) -> Vec<u8> {
-    let mut context = format.to_vec();
+    let mut context = Vec::with_capacity(CONTEXT_BYTES);
+    context.extend_from_slice(format);
     context.extend_from_slice(project.as_str().as_bytes());
     context.push(0);
     context

@@ -2,7 +2,7 @@
 //!
 //! Invariant: random base-36 ids are lower case; without words that announce them these numbers count in upper case only.
 
-use super::super::scan::{Scan, Words, at, run};
+use super::super::scan::{ALNUM, DIGIT, Scan, Words, at, kind};
 use super::checks::is_date;
 use crate::rules::{KeyContext, RuleId};
 
@@ -64,18 +64,21 @@ pub(in crate::detect) fn lettered(scan: &mut Scan<'_>) {
     let bytes = scan.bytes();
     let mut position = 0;
     while position < bytes.len() {
-        let start = position + run(bytes, position, |byte| !byte.is_ascii_alphanumeric());
-        let (mut digits, mut letters) = (0, 0);
+        let start = position;
+        let mut digits = 0;
         for byte in bytes.get(start..).unwrap_or(&[]) {
-            if byte.is_ascii_digit() {
-                digits += 1;
-            } else if byte.is_ascii_alphabetic() {
-                letters += 1;
-            } else {
+            let kind = kind(*byte);
+            if kind & ALNUM == 0 {
                 break;
             }
+            digits += usize::from(kind & DIGIT);
+            position += 1;
         }
-        position = start + digits + letters;
+        if position == start {
+            position += 1;
+            continue;
+        }
+        let letters = position - start - digits;
         let before = scan.before(start);
         let spaced_nino = digits == 0
             && letters == 2
