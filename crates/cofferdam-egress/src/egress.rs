@@ -115,6 +115,7 @@ impl Egress {
             oldest: None,
             queued: None,
             checked: None,
+            told: None,
         };
         let task = match idle_because(&self.options, &vendor) {
             None => tokio::spawn(worker.run()),

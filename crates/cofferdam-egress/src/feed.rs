@@ -5,13 +5,14 @@
 
 use crate::batch::Ready;
 use crate::dialect::Lane;
+use crate::told::Told;
 use crate::{EgressError, EgressOptions, VendorOptions};
 use cofferdam_journal::Entry;
 use cofferdam_ledger::FieldKey;
-use cofferdam_model::{Day, Form, Operation, Refusal, TimestampMs};
+use cofferdam_model::{Day, Refusal, TimestampMs};
 use cofferdam_policy::{
-    ConsentState, Exposure, HomeSubject, Policy, PolicyId, Record, SendContext, VendorItem,
-    VendorSubject, VendorUpdate, record,
+    ConsentState, Exposure, Policy, PolicyId, Record, SendContext, VendorItem, VendorSubject,
+    record,
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -34,6 +35,8 @@ pub(crate) struct Collected {
     pub(crate) bytes: u64,
     /// Days on which the first and last of the records were received.
     pub(crate) days: Option<(Day, Day)>,
+    /// What the vendor will have been told with these items; empty where records were passed unseen.
+    pub(crate) told: Told,
 }
 
 impl Collected {
@@ -59,16 +62,19 @@ pub(crate) struct Feed {
 }
 
 impl Feed {
-    /// The next items from `cursor` on, under the policy in force. Empty with an unmoved cursor at the journal's end. Blocking.
+    /// The next items from `cursor` on, under the policy in force. Empty with an unmoved cursor at the journal's end. `told` is
+    /// what the vendor was told up to there. Blocking.
     pub(crate) fn collect(
         &self,
         cursor: u64,
         epoch: u32,
         policy: &Policy,
+        told: Told,
     ) -> Result<Collected, EgressError> {
         let mut terms = self.terms(epoch, policy);
         let mut out = Collected {
             cursor,
+            told,
             ..Collected::default()
         };
         // Reads on while little came of it, so that a vendor that gets few records does not crawl through the journal.
@@ -256,7 +262,10 @@ impl Feed {
                 out.records += 1;
                 match self.record(seq, record, terms, out) {
                     Ok(ready) => out.items.push(ready),
-                    Err(refusal) => out.refuse(refusal, 1),
+                    Err(refusal) => {
+                        out.told.forget(record);
+                        out.refuse(refusal, 1);
+                    }
                 }
             }
             out.cursor = seq + 1;
@@ -269,6 +278,7 @@ impl Feed {
 
     fn pass(entry: &Entry, from: u64, refusal: Refusal, out: &mut Collected) {
         let count = entry.next_seq().saturating_sub(from);
+        out.told.clear();
         out.refuse(refusal, count);
         out.records += count;
         out.cursor = out.cursor.max(entry.next_seq());
@@ -320,6 +330,7 @@ impl Feed {
         }
         for field in record.shape() {
             if !exposures.iter().any(|exposure| exposure.path == field.path) {
+                out.told.forget_field(record, &field.path);
                 count(
                     &mut out.withheld,
                     &field.path,
@@ -327,10 +338,10 @@ impl Feed {
                 );
             }
         }
-        Ok(self.ready(seq, record, item))
+        Ok(Self::ready(seq, record, item, &mut out.told))
     }
 
-    fn ready(&self, seq: u64, record: &Record, item: VendorItem) -> Ready {
+    fn ready(seq: u64, record: &Record, item: VendorItem, told: &mut Told) -> Ready {
         match item {
             VendorItem::Event(event) => Ready {
                 seq,
@@ -342,14 +353,14 @@ impl Feed {
                 item: VendorItem::Event(event),
             },
             VendorItem::Update(update) => {
-                let update = self.repeatable(seq, record, update);
+                let update = told.note(record, update);
                 Ready {
                     seq,
                     lane: match update.subject {
                         VendorSubject::Person { .. } => Lane::People,
                         VendorSubject::Group { .. } => Lane::Groups,
                     },
-                    repeatable: !doubles(update.operation),
+                    repeatable: !update.operation.doubles(),
                     person: update.person,
                     organization: update.organization,
                     fields: keys(&update.exposures),
@@ -358,50 +369,6 @@ impl Feed {
             }
         }
     }
-
-    /// An operation that must not be doubled as the setting of what it leads to, where that is known and may go in clear.
-    fn repeatable(&self, seq: u64, record: &Record, update: VendorUpdate) -> VendorUpdate {
-        if !doubles(update.operation) {
-            return update;
-        }
-        let subject = match (update.person, update.organization) {
-            (Some(person), _) => HomeSubject::Person(person),
-            (None, Some(organization)) => HomeSubject::Organization(organization),
-            (None, None) => return update,
-        };
-        let absolute = update.values.iter().map(|(name, _)| {
-            let is_clear = update.exposures.iter().any(|exposure| {
-                exposure.form == Form::Clear
-                    && exposure
-                        .path
-                        .split_once('.')
-                        .is_some_and(|(_, rest)| rest == &**name)
-            });
-            let value = self
-                .options
-                .profiles
-                .current(record.project(), &subject, name, seq);
-            value
-                .filter(|_| is_clear)
-                .map(|value| (Arc::clone(name), value))
-        });
-        match absolute.collect::<Option<Vec<_>>>() {
-            Some(values) => VendorUpdate {
-                operation: Operation::Set,
-                values,
-                ..update
-            },
-            None => update,
-        }
-    }
-}
-
-/// Whether doing it twice differs from doing it once.
-fn doubles(operation: Operation) -> bool {
-    matches!(
-        operation,
-        Operation::Add | Operation::Append | Operation::Union | Operation::Remove
-    )
 }
 
 fn keys(exposures: &[Exposure]) -> Vec<FieldKey> {

@@ -1,6 +1,6 @@
 //! What egress is given: the crates that it stands on, the vendors, the limits with units.
 
-use crate::{Dialect, Hook, ProfileValues, Timer};
+use crate::{Dialect, Hook, Timer};
 use cofferdam_journal::{FileLayer, Journal};
 use cofferdam_ledger::Ledger;
 use cofferdam_model::{Clock, Entropy, Region, VendorId};
@@ -44,8 +44,6 @@ pub struct EgressOptions {
     pub outbound: Arc<Outbound>,
     /// The policies.
     pub policies: Policies,
-    /// Absolute profile values.
-    pub profiles: Arc<dyn ProfileValues>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Waiting.

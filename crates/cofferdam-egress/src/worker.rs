@@ -17,6 +17,7 @@ use crate::backoff::Backoff;
 use crate::batch::assemble;
 use crate::book::{Batch, Change};
 use crate::feed::{Collected, Feed};
+use crate::told::Told;
 use crate::{EgressError, SendState, Step};
 use cofferdam_model::Refusal;
 use std::sync::Arc;
@@ -53,6 +54,8 @@ pub(crate) struct Worker {
     pub(crate) queued: Option<u64>,
     /// The open batch, and under which terms all of it was found to be permitted.
     pub(crate) checked: Option<(u64, SendTerms)>,
+    /// What the vendor was told up to the cursor, under which terms.
+    pub(crate) told: Option<(SendTerms, Told)>,
 }
 
 impl Worker {
@@ -110,6 +113,7 @@ impl Worker {
     /// Counts what arrives during containment; nothing is kept for later.
     async fn contained(&mut self) -> Result<Next, EgressError> {
         self.announced = None;
+        self.told = None;
         self.shared.live(|live| {
             live.state = SendState::Contained;
             live.next_attempt = None;
@@ -125,6 +129,7 @@ impl Worker {
 
     /// Moves the cursor towards `until`, counting; one piece at a time, so that containment and stop get through.
     async fn skip(&mut self, until: u64, refusal: Refusal) -> Result<Next, EgressError> {
+        self.told = None;
         let cursor = self.shared.cursor();
         let feed = Arc::clone(&self.feed);
         let collected = self
@@ -156,6 +161,7 @@ impl Worker {
         if collected.cursor == cursor {
             return Ok(None);
         }
+        self.told = None;
         self.shared
             .moved(collected, Some(Refusal::BacklogExpired))
             .await?;
@@ -200,9 +206,12 @@ impl Worker {
             source,
         })?;
         let feed = Arc::clone(&self.feed);
-        let (collected, assembled) = self
+        // Until the batch is durable nothing is known: whatever fails below, its records are looked at again.
+        let told = self.told.take().filter(|(under, _)| under.is(&terms));
+        let told = told.map_or_else(Told::default, |(_, told)| told);
+        let (mut collected, assembled) = self
             .blocking(move || {
-                let collected = feed.collect(cursor, epoch, &policy)?;
+                let collected = feed.collect(cursor, epoch, &policy, told)?;
                 let limits = &feed.options.limits;
                 let now = feed.options.clock.now();
                 let assembled = assemble(
@@ -218,7 +227,12 @@ impl Worker {
             return Ok(Next::Stop);
         }
         let day = self.feed.options.clock.now().day();
+        let (told, next) = (std::mem::take(&mut collected.told), collected.cursor);
+        let is_all_sendable = assembled.unsendable.is_empty();
         let queued = self.shared.queue(collected, assembled, day, epoch).await?;
+        if is_all_sendable && self.shared.cursor() == next {
+            self.told = Some((terms.clone(), told));
+        }
         let Some(number) = queued else {
             return Ok(Next::Again);
         };

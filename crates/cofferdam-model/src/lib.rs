@@ -10,6 +10,7 @@ mod form;
 mod identity;
 mod limits;
 mod merge;
+mod operation;
 mod refusal;
 mod seam;
 mod time;

@@ -19,7 +19,6 @@ pub mod listen;
 pub mod live;
 pub mod pipeline;
 pub mod policies;
-pub mod profiles;
 pub mod projector;
 pub mod projects;
 pub mod rates;

@@ -7,7 +7,7 @@ use crate::StoreError;
 use crate::store::Subject;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use cofferdam_model::{Operation, OrganizationNumber, PersonNumber, ProjectName};
+use cofferdam_model::{Operation, OrganizationNumber, PersonNumber, ProjectName, Value};
 use cofferdam_policy::{HomeSubject, HomeUpdate};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
@@ -38,61 +38,26 @@ impl ProfileState {
             return;
         }
         for (path, operand) in &update.values {
+            // Through JSON, whose objects are sorted, so that those that are equal compare so.
             let operand = serde_json::to_value(operand).unwrap_or(Json::Null);
-            self.apply_clear(update.operation, path, operand);
+            self.apply_clear(update.operation, path, value(&operand));
         }
         for (path, sealed) in &update.sealed {
             self.apply_sealed(update.operation, path, STANDARD.encode(sealed));
         }
     }
 
-    fn apply_clear(&mut self, operation: Operation, path: &str, operand: Json) {
-        match operation {
-            Operation::Set => {
-                self.sealed.remove(path);
-                self.values.insert(path.to_owned(), operand);
-            }
-            Operation::SetOnce => {
-                if !self.sealed.contains_key(path) {
-                    self.values.entry(path).or_insert(operand);
-                }
-            }
-            Operation::Unset => {
-                self.sealed.remove(path);
-                self.values.remove(path);
-            }
-            Operation::Add => {
-                let old = self.values.get(path).cloned().unwrap_or(Json::from(0));
-                if let Some(sum) = add(&old, &operand) {
-                    self.values.insert(path.to_owned(), sum);
-                }
-            }
-            Operation::Append => {
-                let mut list = self.take_list(path);
-                list.push(operand);
-                self.values.insert(path.to_owned(), Json::Array(list));
-            }
-            Operation::Union => {
-                let new = match operand {
-                    Json::Array(items) => items,
-                    item => vec![item],
-                };
-                let mut list = self.take_list(path);
-                for item in new {
-                    if !list.contains(&item) {
-                        list.push(item);
-                    }
-                }
-                self.values.insert(path.to_owned(), Json::Array(list));
-            }
-            Operation::Remove => {
-                if let Some(Json::Array(list)) = self.values.get_mut(path)
-                    && let Some(position) = list.iter().position(|item| *item == operand)
-                {
-                    list.remove(position);
-                }
-            }
-            Operation::Delete => {}
+    fn apply_clear(&mut self, operation: Operation, path: &str, operand: Value<'static>) {
+        if operation == Operation::SetOnce && self.sealed.contains_key(path) {
+            return;
+        }
+        if matches!(operation, Operation::Set | Operation::Unset) {
+            self.sealed.remove(path);
+        }
+        let old = self.values.remove(path).as_ref().map(value);
+        if let Some(new) = operation.applied(old, operand) {
+            let new = serde_json::to_value(new).unwrap_or(Json::Null);
+            self.values.insert(path.to_owned(), new);
         }
     }
 
@@ -122,25 +87,26 @@ impl ProfileState {
             Operation::Add | Operation::Remove | Operation::Delete => {}
         }
     }
-
-    /// The list at a path; what is no list becomes its first element.
-    fn take_list(&mut self, path: &str) -> Vec<Json> {
-        match self.values.remove(path) {
-            Some(Json::Array(list)) => list,
-            None | Some(Json::Null) => Vec::new(),
-            Some(single) => vec![single],
-        }
-    }
 }
 
-/// The sum of two numbers, exact for integers; `None` where either is no number.
-fn add(one: &Json, other: &Json) -> Option<Json> {
-    if let (Some(one), Some(other)) = (one.as_i64(), other.as_i64())
-        && let Some(sum) = one.checked_add(other)
-    {
-        return Some(Json::from(sum));
+/// A stored value.
+pub(crate) fn value(json: &Json) -> Value<'static> {
+    match json {
+        Json::Null => Value::Null,
+        Json::Bool(bool) => Value::Bool(*bool),
+        Json::Number(number) => match (number.as_i64(), number.as_f64()) {
+            (Some(number), _) => Value::Int(number),
+            (None, number) => number.map_or(Value::Null, Value::Float),
+        },
+        Json::String(text) => Value::Text(text.clone().into()),
+        Json::Array(items) => Value::List(items.iter().map(value).collect()),
+        Json::Object(members) => Value::Object(
+            members
+                .iter()
+                .map(|(key, member)| (key.clone().into(), value(member)))
+                .collect(),
+        ),
     }
-    serde_json::Number::from_f64(one.as_f64()? + other.as_f64()?).map(Json::Number)
 }
 
 /// Whom an update is about.

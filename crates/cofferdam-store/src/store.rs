@@ -303,11 +303,11 @@ impl Store {
         let key = (project.clone(), subject);
         let writer = self.inner.writer.lock().await;
         if let Some(state) = writer.profiles.state(&key) {
-            return Ok(state.values.get(path).map(value));
+            return Ok(state.values.get(path).map(profile::value));
         }
         let (kind, number) = row_key(subject);
         let stored = self.inner.catalog.profile(project, kind, number).await?;
-        Ok(profile::parse(stored)?.values.get(path).map(value))
+        Ok(profile::parse(stored)?.values.get(path).map(profile::value))
     }
 }
 
@@ -364,24 +364,5 @@ impl Reader {
             rows: stored + tail.len() as u64,
             days: crate::scan::days(&self.version, project),
         }
-    }
-}
-
-fn value(json: &serde_json::Value) -> Value<'static> {
-    match json {
-        serde_json::Value::Null => Value::Null,
-        serde_json::Value::Bool(bool) => Value::Bool(*bool),
-        serde_json::Value::Number(number) => match (number.as_i64(), number.as_f64()) {
-            (Some(number), _) => Value::Int(number),
-            (None, number) => number.map_or(Value::Null, Value::Float),
-        },
-        serde_json::Value::String(text) => Value::Text(text.clone().into()),
-        serde_json::Value::Array(items) => Value::List(items.iter().map(value).collect()),
-        serde_json::Value::Object(members) => Value::Object(
-            members
-                .iter()
-                .map(|(key, member)| (key.clone().into(), value(member)))
-                .collect(),
-        ),
     }
 }

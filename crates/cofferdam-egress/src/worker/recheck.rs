@@ -28,7 +28,7 @@ pub(crate) struct SendTerms {
 }
 
 impl SendTerms {
-    fn is(&self, other: &Self) -> bool {
+    pub(super) fn is(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.policy, &other.policy)
             && (self.withdrawals, self.today) == (other.withdrawals, other.today)
     }
@@ -267,6 +267,11 @@ fn remade(
                 Ok(ready)
                     if meta.is_event && item.has_left && !is_recognized(batch, item, &ready) =>
                 {
+                    out.gone.push(item.position);
+                    out.refused.push(Refusal::NotRepeatable);
+                }
+                // What it leads to may have left, and nobody remembers it: once more would be twice.
+                Ok(ready) if item.part.repeatable && !ready.repeatable && item.has_left => {
                     out.gone.push(item.position);
                     out.refused.push(Refusal::NotRepeatable);
                 }

@@ -4,8 +4,7 @@ use crate::vendor::{Played, Vendor};
 use cofferdam_access::{Contain, Permit, ReadRadius};
 use cofferdam_audit::Audit;
 use cofferdam_egress::{
-    Dialect, Egress, EgressLimits, EgressOptions, Hook, NoProfileValues, Policies, ProfileValues,
-    VendorOptions, VendorStatus,
+    Dialect, Egress, EgressLimits, EgressOptions, Hook, Policies, VendorOptions, VendorStatus,
 };
 use cofferdam_journal::{Append, Journal, JournalOptions, StdFiles};
 use cofferdam_ledger::{Basis, Coverage, Ledger, LedgerOptions, Radius, RadiusRequest};
@@ -124,7 +123,6 @@ pub(crate) struct Bench {
 pub(crate) struct Setup {
     pub(crate) limits: EgressLimits,
     pub(crate) hook: Option<Hook>,
-    pub(crate) profiles: Arc<dyn ProfileValues>,
     pub(crate) total_timeout: Duration,
     pub(crate) is_offline: bool,
 }
@@ -138,7 +136,6 @@ impl Default for Setup {
         Self {
             limits,
             hook: None,
-            profiles: Arc::new(NoProfileValues),
             total_timeout: Duration::from_secs(5),
             is_offline: false,
         }
@@ -222,7 +219,6 @@ impl Bench {
                 current,
                 archived: Arc::new(move |id| (id == PolicyId(1)).then(|| Arc::clone(&archived))),
             },
-            profiles: setup.profiles,
             clock: as_clock,
             timer: Arc::new(Played(Arc::clone(&clock))),
             entropy: as_entropy,

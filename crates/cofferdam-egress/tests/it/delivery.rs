@@ -3,9 +3,8 @@
 use crate::bench::{Bench, Setup, id, radius};
 use crate::vendor::{Behaviour, Vendor, marker};
 use cofferdam_access::{Permit, ReadRadius};
-use cofferdam_egress::{ProfileValues, SendState};
-use cofferdam_model::{Operation, ProjectName, Refusal, Value};
-use cofferdam_policy::HomeSubject;
+use cofferdam_egress::SendState;
+use cofferdam_model::{Operation, Refusal};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -100,12 +99,12 @@ async fn updates_of_one_person_keep_their_order() {
     let vendor = Vendor::start(None).await;
     let bench = Bench::new(&[("a", &vendor)], Setup::default()).await;
     let operations = [
-        Operation::Set,
         Operation::Add,
-        Operation::Set,
         Operation::Append,
         Operation::SetOnce,
-        Operation::Add,
+        Operation::Union,
+        Operation::Set,
+        Operation::SetOnce,
     ];
     for (number, operation) in (0i64..).zip(operations) {
         for person in 0..3 {
@@ -126,42 +125,6 @@ async fn updates_of_one_person_keep_their_order() {
                 .map(|number| person * 100 + number)
                 .collect::<Vec<_>>()
         );
-    }
-}
-
-#[derive(Debug)]
-struct Known;
-impl ProfileValues for Known {
-    fn current(
-        &self,
-        _: &ProjectName,
-        _: &HomeSubject,
-        path: &str,
-        _: u64,
-    ) -> Option<Value<'static>> {
-        (path == "marker").then_some(Value::Int(77))
-    }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_known_absolute_value_is_set_and_may_be_repeated() {
-    let vendor = Vendor::start(None).await;
-    let bench = Bench::new(
-        &[("a", &vendor)],
-        Setup {
-            profiles: Arc::new(Known),
-            ..Setup::default()
-        },
-    )
-    .await;
-    vendor.behave(Behaviour::FailAndKeep);
-    bench.update(1, Operation::Add, 5).await;
-    vendor.requests(2).await;
-    vendor.behave(Behaviour::Ok);
-    let status = bench.drained("a").await;
-    assert_eq!((status.totals.delivered, status.totals.unknown), (1, 0));
-    for request in vendor.received() {
-        assert_eq!(request.items()[0].pointer("/$set/marker").unwrap(), 77);
     }
 }
 

@@ -17,5 +17,6 @@ mod delivery;
 mod faults;
 mod kill;
 mod older;
+mod told;
 mod vendor;
 mod withdrawal;

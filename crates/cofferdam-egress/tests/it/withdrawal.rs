@@ -21,7 +21,7 @@ async fn forget(bench: &Bench, person: &str) {
     erased.await.unwrap();
 }
 
-async fn object(bench: &Bench, person: &str) {
+pub(crate) async fn object(bench: &Bench, person: &str) {
     let number = bench.vault.lookup(&project(), person).unwrap();
     let scope = Scope::Vendor(id("a"));
     let said = bench.vault.set_choice(number, scope, Choice::Objected);
@@ -29,7 +29,7 @@ async fn object(bench: &Bench, person: &str) {
 }
 
 /// Puts a policy in force that differs from the one at intake.
-fn change(bench: &Bench, edit: impl FnOnce(&mut cofferdam_policy::PolicySource)) {
+pub(crate) fn change(bench: &Bench, edit: impl FnOnce(&mut cofferdam_policy::PolicySource)) {
     let mut changed = source(&[id("a")]);
     edit(&mut changed);
     let policy = Policy::compile(PolicyId(2), changed).unwrap();

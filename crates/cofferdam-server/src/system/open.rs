@@ -10,7 +10,6 @@ use crate::geo::Geo;
 use crate::live::Live;
 use crate::pipeline::{Pipeline, Rates};
 use crate::policies::Policies;
-use crate::profiles::StoreProfiles;
 use crate::projector::Projector;
 use crate::projects::Projects;
 use crate::rates::RateLimit;
@@ -162,7 +161,6 @@ impl System {
             ledger: Arc::clone(&ledger),
             outbound: Arc::clone(&outbound),
             policies: policies.for_egress(),
-            profiles: Arc::new(StoreProfiles::new(Arc::clone(&store))),
             clock: Arc::clone(&seams.clock),
             timer: Arc::clone(&seams.timer),
             entropy: Arc::clone(&seams.entropy),
