@@ -93,7 +93,7 @@ export const governance = {
 			assert.equal(await state(), 'contained');
 			const name = `E2E Contained ${Date.now()}`;
 			await send(at.api, [{ event: name }]);
-			const { events } = await until('the event is live', () => at.api('/live?limit=20'), ({ events: some }) => some.some((one) => one.event === name));
+			const { events } = await until('the event is live', () => at.api('/live?limit=200'), ({ events: some }) => some.some((one) => one.event === name));
 			const got = events.find((one) => one.event === name).vendors.find((one) => one.id === vendor.id);
 			assert.deepEqual([got.given, got.refused?.reason], [[], 'contained']);
 		} finally {

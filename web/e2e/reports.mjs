@@ -45,6 +45,8 @@ export const reports = {
 
 	async 'live: a sent event shows with what was withheld and why; pause holds, resume catches up'(browser, at) {
 		const { page, go } = await open(browser, at);
+		// Time goes on as usual, and can be moved on.
+		await page.clock.install();
 		await go('/live');
 		const name = `E2E Live ${Date.now()}`;
 		await send(at.api, [{ event: name, email: 'someone@example.com', api_key: 'sk_live_4eC39HqLyjWDarjtT1zdp7dc' }]);
@@ -56,7 +58,7 @@ export const reports = {
 		const text = await field('properties.email').textContent();
 		assert.match(text, /user\.contact\.email.*(sealed|withheld)/s);
 		assert.match(await field('properties.api_key').textContent(), /withheld.*because it is a secret/s);
-		const { events } = await at.api('/live?limit=50');
+		const { events } = await at.api('/live?limit=200');
 		const { vendors } = events.find((one) => one.event === name);
 		const got = vendors.filter((vendor) => !vendor.refused).map((vendor) => {
 			const reason = vendor.withheld.find((one) => one.path === 'properties.email');
@@ -73,10 +75,12 @@ export const reports = {
 		await page.getByRole('button', { name: 'Resume', exact: true }).waitFor();
 		const later = `${name} later`;
 		await send(at.api, [{ event: later }]);
-		await until('the event is in the API', () => at.api('/live?limit=50'), ({ events }) => events.some((one) => one.event === later));
+		await until('the event is in the API', () => at.api('/live?limit=200'), ({ events }) => events.some((one) => one.event === later));
 		let asked = 0;
 		page.on('request', (request) => { if (request.url().includes('/api/v1/live')) asked += 1; });
-		await page.waitForTimeout(5_500);
+		await page.clock.runFor(10_000);
+		// Whatever the timers asked for went before this.
+		await page.evaluate(() => fetch('/readyz').then((answer) => answer.text()));
 		assert.equal(asked, 0, 'paused, and still it asks');
 		await page.getByRole('button', { name: 'Resume', exact: true }).click();
 		await page.getByRole('button', { name: new RegExp(`^${later}`) }).waitFor();
@@ -118,6 +122,29 @@ export const reports = {
 		const verdict = card(page, 'What may be said');
 		assert.equal(number(await verdict.locator('summary').first().textContent()), known.size);
 		assert.ok((await card(page, 'How sure this is').textContent()).includes('Routing'));
+	},
+
+	async 'blast radius: a removed vendor is offered, marked, with all that it got'(browser, at) {
+		const { page, go } = await open(browser, at);
+		const [list, status] = [await at.api('/vendors'), await at.api('/status')];
+		const gone = list.vendors.find((one) => one.delivery.possible > 0);
+		// The demo's vendors stay; the page hears of one as if its file had been taken away. Its radius is the server's own.
+		const past = [{ id: gone.id, name: gone.name, last_day: '2026-06-01' }];
+		const instead = (path, body) => {
+			const json = { ...body, vendors: body.vendors.filter((one) => one.id !== gone.id) };
+			// The page may have gone on meanwhile.
+			return page.route(`**/api/v1${path}`, (route) => route.fulfill({ json }).catch(() => {}));
+		};
+		await instead('/status', status);
+		await instead('/vendors', { ...list, past });
+		await go('/radius');
+		const picker = page.getByRole('combobox', { name: 'Vendor' });
+		await picker.getByRole('option', { name: `${gone.name} (removed)` }).waitFor({ state: 'attached' });
+		assert.equal(await picker.getByRole('option').count(), list.vendors.length);
+		await picker.selectOption(gone.id);
+		const { people } = await at.api(`/vendors/${gone.id}/radius?basis=sent`);
+		await until('its people are shown', async () => number(await page.locator('[data-basis=sent]').textContent()), (shown) => shown === people);
+		assert.ok(page.url().includes(`vendor=${gone.id}`));
 	},
 
 	async 'trends: answers equal the API over measure, breakdown, filter, unit and a second event'(browser, at) {

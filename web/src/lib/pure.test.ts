@@ -6,6 +6,7 @@ import { search } from './categories';
 import { addDays, ago, bytes, elapsed, people, span } from './format';
 import { formKind } from './forms';
 import { merge, rows } from './live';
+import { pickable } from './pickable';
 import { tokenOf } from './session.svelte';
 import { snippets } from './snippets';
 import { finished, operatorsFor, toRequest } from './trends';
@@ -21,6 +22,17 @@ describe('format', () => {
 		expect([bytes(999), bytes(1500)]).toEqual(['999 B', '1.5 kB']);
 		expect([people(null), people(1234)]).toEqual(['under 10', '1,234']);
 		expect(ago(0, 7_200_000)).toBe('2 hours ago');
+	});
+});
+
+describe('pickable', () => {
+	it('offers vendors in force, then removed ones, marked; none twice', () => {
+		const past = [{ id: 'b', name: 'Beta', last_day: '2026-06-01' }, { id: 'c', name: 'Gamma', last_day: null }];
+		expect(pickable([{ id: 'a', name: 'Alpha' }, { id: 'b', name: 'Beta' }], past)).toEqual([
+			{ id: 'a', label: 'Alpha' },
+			{ id: 'b', label: 'Beta' },
+			{ id: 'c', label: 'Gamma (removed)' }
+		]);
 	});
 });
 

@@ -18,6 +18,7 @@ export type Category = Schemas['CategoryInfo'];
 export type Consent = Schemas['Consent'];
 export type DeliveryState = Schemas['DeliveryState'];
 export type Vendor = Schemas['Vendor'];
+export type PastVendor = Schemas['Past'];
 export type Basis = Schemas['Basis'];
 export type Radius = Schemas['TimedRadius'];
 export type Schema = Schemas['CatalogInfo'];
