@@ -81,7 +81,7 @@ function note(request, body) {
 
 /** Waits until a condition over the requests seen so far holds. */
 async function until(condition, what) {
-  const end = Date.now() + 25_000;
+  const end = Date.now() + 60_000;
   while (!condition()) {
     if (Date.now() > end) throw new Error(`${what}; seen: ${JSON.stringify(requests, null, 1)}`);
     await new Promise((resolve) => setTimeout(resolve, 50));

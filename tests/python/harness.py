@@ -93,14 +93,14 @@ class Cofferdam:
     def __enter__(self):
         with open(self.log, "w") as log:
             self.process = subprocess.Popen([self.binary, "--config", str(self.config), "serve"], stdout=log, stderr=log)
-        wait_until(self.is_ready, 30, "the server is not ready", lambda: self.log.read_text())
+        wait_until(self.is_ready, 120, "the server is not ready", lambda: self.log.read_text())
         self.admin_token = (self.folder / "data/admin.token").read_text().strip()
         return self
 
     def __exit__(self, kind, error, trace):
         if self.process.poll() is None:
             self.process.terminate()
-        code = self.process.wait(timeout=30)
+        code = self.process.wait(timeout=120)
         if kind is not None or code != 0:
             print(self.log.read_text()[-4000:])
         shutil.rmtree(self.folder, ignore_errors=True)

@@ -27,7 +27,7 @@ class SinkTest(unittest.TestCase):
         self.server.server_close()
 
     def post(self, path, body, headers=None):
-        connection = http.client.HTTPConnection(self.host, timeout=5)
+        connection = http.client.HTTPConnection(self.host, timeout=60)
         try:
             connection.request("POST", path, body, headers or {})
             response = connection.getresponse()
@@ -133,7 +133,7 @@ class SinkTest(unittest.TestCase):
 
     def test_hanging_ends_when_the_behaviour_changes(self):
         self.control(mode="hang")
-        connection = http.client.HTTPConnection(self.host, timeout=5)
+        connection = http.client.HTTPConnection(self.host, timeout=60)
         body = json.dumps([{"$token": "tok", "$distinct_id": "p1", "$set": {"a": 1}}])
         connection.request("POST", "/engage", body, {"content-type": "application/json"})
         while not self.sink.requests:
