@@ -110,10 +110,13 @@ impl<'a> UrlParts<'a> {
         self.split_fragment().0
     }
 
-    /// Scheme, host and port: `https://example.com:8443`; without a scheme the host alone.
+    /// Scheme, host and port: `https://example.com:8443`; without a scheme the host alone. `None` without a host, and where
+    /// something else stands in the port's place.
     #[must_use]
     pub fn origin(&self) -> Option<String> {
-        let host = self.host.filter(|host| !host.is_empty())?;
+        let host = self
+            .host
+            .filter(|host| !host.is_empty() && self.has_port())?;
         let mut origin = String::with_capacity(host.len() + 16);
         if let Some(scheme) = self.scheme {
             origin.push_str(&scheme.to_ascii_lowercase());
@@ -125,6 +128,14 @@ impl<'a> UrlParts<'a> {
             origin.push_str(port);
         }
         Some(origin)
+    }
+
+    /// Whether what stands in the port's place is a port, or nothing.
+    #[must_use]
+    pub fn has_port(&self) -> bool {
+        let port = self.port.unwrap_or("");
+        port.is_empty()
+            || port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok()
     }
 
     /// The registrable domain of the host, e.g. `example.co.uk`.

@@ -95,7 +95,7 @@ pub(crate) fn update(
         Subject::Group { key, id } => {
             walker.envelope(Carrier::Top, "group_id", id);
             walker.carrier = Carrier::Group;
-            (Some(Arc::from(&**key)), PersonNumber::ORGANIZATIONS)
+            (Some(name(&mut walker, key)), PersonNumber::ORGANIZATIONS)
         }
         Subject::Person => {
             if let Some(id) = update
@@ -168,7 +168,7 @@ fn time(sent: Option<TimestampMs>, received: TimestampMs) -> (TimestampMs, TimeN
     }
 }
 
-/// The event's name, masked where it holds personal data.
+/// An event's name or a group's key, masked where it holds personal data.
 fn name(walker: &mut Walker<'_>, name: &str) -> Arc<str> {
     let classifier = &walker.project.classifier;
     let number = walker.project.paths.number(classifier, Carrier::Name, name);

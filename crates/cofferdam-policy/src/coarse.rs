@@ -1,16 +1,29 @@
-//! The coarse forms: family, origin, path, subnet, day, each from a value to less of it.
+//! The coarse forms: place, family, origin, path, subnet, day, each from a value to less of it.
 //!
 //! Invariant: what comes out tells less than what went in; `None` means that the form does not fit the value, and unknown names
 //! never pass as families.
 
+mod country;
 mod family;
+mod place;
 
 pub use family::family;
 
 use crate::address::{Ids, clean_path, split_url};
-use crate::rules::RuleSwitches;
+use crate::rules::{FieldKind, RuleSwitches};
 use cofferdam_model::{Day, MS_PER_DAY};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// Whether a text can be the place that a field of that kind is for: a known country, or what may be a region's or city's name.
+#[must_use]
+pub fn is_place(kind: FieldKind, text: &str) -> bool {
+    match kind {
+        FieldKind::Country => country::is_country(text),
+        FieldKind::Region => place::is_region(text),
+        FieldKind::City => place::is_city(text),
+        _ => false,
+    }
+}
 
 /// An address as its network: `203.0.113.0/24` of IPv4, `2001:db8:1::/48` of IPv6.
 #[must_use]
@@ -53,8 +66,8 @@ pub fn path(value: &str, switches: &RuleSwitches) -> Option<String> {
     }
     let mut path = match parts.origin() {
         Some(origin) if clean_host(&origin, switches) => origin,
-        Some(_) => return None,
-        None => String::new(),
+        None if parts.has_port() => String::new(),
+        _ => return None,
     };
     path.push_str(&clean_path(parts.path, Ids::Template, switches).text);
     Some(path)
@@ -63,7 +76,7 @@ pub fn path(value: &str, switches: &RuleSwitches) -> Option<String> {
 /// Whether a host names nobody: no address of a visitor, no e-mail, no token as a label.
 fn clean_host(origin: &str, switches: &RuleSwitches) -> bool {
     let host = origin.rsplit("://").next().unwrap_or(origin);
-    crate::detect::detect(host, crate::rules::KeyContext::NONE, switches)
+    crate::detect::inspect(host, crate::rules::KeyContext::NONE, switches)
         .iter()
         .all(|found| found.rule.rule().effect() == crate::rules::Effect::Permits)
 }

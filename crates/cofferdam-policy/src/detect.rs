@@ -7,9 +7,11 @@
 mod card;
 mod digits;
 mod email;
+pub(crate) mod fold;
 mod found;
 mod iban;
 pub(crate) mod layer;
+mod name;
 mod national;
 mod network;
 mod phone;
@@ -18,6 +20,7 @@ pub(crate) mod secret;
 
 pub use found::{Confidence, Detection, Detections};
 pub use layer::{Layer, LayerKind, unwrap_layers};
+pub(crate) use name::inspect_name;
 
 use crate::rules::{KeyContext, RuleSwitches};
 use cofferdam_model::is_uuid;
@@ -33,8 +36,8 @@ pub fn detect(text: &str, context: KeyContext, switches: &RuleSwitches) -> Detec
     surface(text, context, switches, census(text))
 }
 
-/// Everything found in a text, in the JSON, base64, percent-encoding or HTML escapes in it, and in what those hold.
-/// A finding inside a layer has the span of the whole text.
+/// Everything found in a text, in the JSON, base64, percent-encoding or HTML escapes in it, and in what those hold; and in the same
+/// text in plain signs, where it has others. A finding inside a layer has the span of the whole text.
 #[must_use]
 pub fn inspect(text: &str, context: KeyContext, switches: &RuleSwitches) -> Detections {
     if text.len() < 2 {
@@ -45,19 +48,47 @@ pub fn inspect(text: &str, context: KeyContext, switches: &RuleSwitches) -> Dete
     if layer::may_be_wrapped(text, census.flags()) {
         layer::inspect(text, context, switches, 0, &mut found);
     }
+    if let Some(plain) = fold::fold(text) {
+        let plain = inspect(&plain, context, switches);
+        for one in plain.iter() {
+            if !found.iter().any(|known| known.rule == one.rule) {
+                found.push(one.rule, 0, text.len(), one.confidence);
+            }
+        }
+    }
     found
 }
 
-/// What a number is, by its size, check digits and key: cards, phones and national ids sent as numbers.
+/// What a number is, by its size, check digits and key: cards, phones and national ids sent as numbers. The sign says nothing.
 #[must_use]
 pub fn detect_number(number: i64, context: KeyContext, switches: &RuleSwitches) -> Detections {
+    digits_of(number.unsigned_abs(), context, switches)
+}
+
+/// [`detect_number`] for what came as a floating point number: its whole part is looked at.
+#[must_use]
+pub fn detect_float(number: f64, context: KeyContext, switches: &RuleSwitches) -> Detections {
+    let whole = number.abs();
+    // Beyond this are more digits than a card has; not a number compares as false.
+    if !(0.0..1e19).contains(&whole) {
+        return Detections::default();
+    }
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "between 0 and 10¹⁹, and the decimals are not wanted"
+    )]
+    digits_of(whole as u64, context, switches)
+}
+
+fn digits_of(number: u64, context: KeyContext, switches: &RuleSwitches) -> Detections {
     // Shorter numbers are nothing, and most numbers are short.
     if number < 100_000_000 && !context.any(KeyContext::PHONE) {
         return Detections::default();
     }
     let mut digits = [0_u8; 20];
     let mut start = digits.len();
-    let mut rest = number.unsigned_abs();
+    let mut rest = number;
     while rest > 0 && start > 0 {
         start -= 1;
         if let Some(slot) = digits.get_mut(start) {
@@ -71,9 +102,15 @@ pub fn detect_number(number: i64, context: KeyContext, switches: &RuleSwitches) 
     detect(text.unwrap_or(""), context, switches)
 }
 
+/// Stands for a text of which nothing may pass.
+const WITHHELD: &str = "[withheld]";
+
 /// The text with every finding replaced by the last word of its category in brackets, e.g. `[email]`.
 #[must_use]
 pub fn mask(text: &str, detections: &Detections) -> String {
+    if detections.is_full() {
+        return WITHHELD.to_owned();
+    }
     let mut spans: Vec<&Detection> = detections.iter().collect();
     spans.sort_by_key(|detection| (detection.start, std::cmp::Reverse(detection.end)));
     let mut masked = String::with_capacity(text.len());
@@ -86,7 +123,7 @@ pub fn mask(text: &str, detections: &Detections) -> String {
         // A span off the character boundaries cannot be cut out: nothing of the text may pass.
         let (Some(before), Some(_)) = (text.get(position..start), text.get(start..detection.end))
         else {
-            return "[withheld]".to_owned();
+            return WITHHELD.to_owned();
         };
         masked.push_str(before);
         if detection.start >= position {
@@ -103,7 +140,7 @@ pub fn mask(text: &str, detections: &Detections) -> String {
 
 /// Whether nothing can be found in a text with such a census, nor in anything that it wraps.
 pub(crate) fn is_quiet(text: &str, census: &Census) -> bool {
-    !may_speak(text, census) && !layer::may_be_wrapped(text, census.flags())
+    !may_speak(text, census) && !layer::may_be_wrapped(text, census.flags()) && text.is_ascii()
 }
 
 fn may_speak(text: &str, census: &Census) -> bool {

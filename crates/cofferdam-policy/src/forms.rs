@@ -93,14 +93,16 @@ pub(crate) fn coarsen<'v>(
     kept: Option<Form>,
     switches: &RuleSwitches,
 ) -> Result<Value<'v>, Refusal> {
-    if kept == Some(form) {
+    let is_place = matches!(form, Form::Country | Form::Region | Form::City);
+    // A place was kept as it was sent, in older records whatever it was.
+    if kept == Some(form) && !is_place {
         return Ok(value.clone());
     }
     if !fits(form, kind) {
         return Err(Refusal::FormNotApplicable);
     }
     match (form, value) {
-        (Form::Country | Form::Region | Form::City, Value::Text(_)) => Ok(value.clone()),
+        (_, Value::Text(text)) if is_place && coarse::is_place(kind, text) => Ok(value.clone()),
         (Form::Family, Value::Text(text)) => text_or_refusal(coarse::family(kind, text)),
         (Form::Family, Value::Int(_)) if kind == FieldKind::Version => Ok(value.clone()),
         (Form::Family, Value::Float(number)) if kind == FieldKind::Version => {

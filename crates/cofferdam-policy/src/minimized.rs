@@ -131,7 +131,7 @@ pub struct HomeUpdate {
 /// One field of one person that a vendor is given: the unit of the ledger.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Exposure {
-    /// Field path with its prefix: `event`, `time`, `distinct_id`, `properties.X`, `profile.X`, `group.X`, …
+    /// Field path with its prefix: `event`, `time`, `distinct_id`, `group_key`, `properties.X`, `profile.X`, `group.X`, …
     pub path: Arc<str>,
     /// The field's category at the time.
     pub category: Category,

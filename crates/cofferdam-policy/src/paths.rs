@@ -19,6 +19,8 @@ const CHUNKS: usize = 64;
 /// Most paths remembered per project.
 pub(crate) const PATHS_MAX: usize = CHUNK * CHUNKS;
 const SLOTS: usize = PATHS_MAX * 2;
+/// Longest path remembered, bytes: names inside values and URLs have no bound of their own.
+const PATH_BYTES_MAX: usize = 1024;
 
 /// How many classes a path has.
 pub(crate) const VARIANTS: usize = 6;
@@ -50,7 +52,7 @@ pub(crate) struct PathInfo {
 
 impl PathInfo {
     pub(crate) fn new(classifier: &Classifier, carrier: Carrier, key: &str) -> Self {
-        let detections = detect::inspect(key, KeyContext::NONE, &classifier.switches);
+        let detections = detect::inspect_name(key, &classifier.switches);
         let found = detections
             .worst()
             .map(|worst| (worst.category, RuleName::Known(worst.rule.as_str())));
@@ -189,13 +191,16 @@ impl Paths {
             .get()
     }
 
-    /// The number of a path, known or new; `None` where the set is full.
+    /// The number of a path, known or new; `None` where the set is full or the path too long.
     pub(crate) fn number(
         &self,
         classifier: &Classifier,
         carrier: Carrier,
         key: &str,
     ) -> Option<u32> {
+        if key.len() > PATH_BYTES_MAX {
+            return None;
+        }
         let hash = self.hash(carrier, key);
         match self.find(hash, carrier, key) {
             Ok(number) => Some(number),

@@ -7,6 +7,7 @@ use super::walk::{View, Walker, related};
 use crate::admitted::Node;
 use crate::classify::UNCLASSIFIED;
 use crate::clean::{Clean, Place};
+use crate::detect::fold::is_unseen;
 use crate::detect::{self, Detections};
 use crate::paths::{TEXT, WORDY};
 use crate::rules::{self, FieldKind};
@@ -18,6 +19,8 @@ use std::borrow::Cow;
 
 /// Longest text that still counts as one short word, bytes.
 const WORD_BYTES_MAX: usize = 64;
+/// Most letters of a word in scripts that write no spaces.
+const UNPARTED_MAX: usize = 8;
 /// A text of a path as it stands, a URL's part, and a URL's base where parts follow: each is looked at in another way.
 const WHOLE: u32 = 0;
 const PART: u32 = 1 << 29;
@@ -124,9 +127,11 @@ impl<'p> Walker<'p> {
     }
 
     fn with_findings(&mut self, view: View<'p>, node: Node, text: &str, found: &Detections) {
+        // Too many to be kept: there may be others, which nobody could mask.
+        let is_full = found.is_full();
         let worst = found
             .iter()
-            .filter(|one| !related(one.category, view.category))
+            .filter(|one| is_full || !related(one.category, view.category))
             .max_by_key(|one| {
                 let category = one.category;
                 (
@@ -140,7 +145,7 @@ impl<'p> Walker<'p> {
         };
         let class = self.detected_class(worst);
         self.note(class);
-        if !rules::is_secret(worst.category) && view.is_free_text() {
+        if !rules::is_secret(worst.category) && view.is_free_text() && !is_full {
             self.text_leaf(view, node, &mask(text, found, view.category));
         } else {
             self.text_leaf(self.view(view.path, class), node, text);
@@ -218,10 +223,20 @@ fn is_short_word(text: &str) -> bool {
         && if text.is_ascii() {
             !text
                 .bytes()
-                .any(|byte| byte.is_ascii_whitespace() || byte == b'+' || byte == b'%')
+                .any(|byte| byte <= b' ' || matches!(byte, b'+' | b'%' | 0x7f))
         } else {
-            !text.contains(char::is_whitespace)
+            is_word(text)
         }
+}
+
+/// Signs that nobody sees part words too, and some scripts part them by nothing.
+fn is_word(text: &str) -> bool {
+    let parts = |sign: char| sign.is_whitespace() || sign.is_control() || is_unseen(sign);
+    let unparted = |sign: &char| {
+        matches!(sign, '\u{e00}'..='\u{eff}' | '\u{1000}'..='\u{109f}' | '\u{1780}'..='\u{17ff}'
+            | '\u{3040}'..='\u{30ff}' | '\u{3400}'..='\u{9fff}' | '\u{f900}'..='\u{faff}' | '\u{20000}'..='\u{3ffff}')
+    };
+    !text.contains(parts) && text.chars().filter(unparted).count() <= UNPARTED_MAX
 }
 
 /// The JSON object or array in a string, perhaps in base64.

@@ -3,11 +3,12 @@
 //! Part of the walk. Invariant: user info never passes; what is found in a path is masked in every form of it.
 
 use super::text::{BASE, class_of_words};
-use super::walk::{View, Walker};
+use super::walk::{View, Walker, related};
 use crate::address::{Ids, UrlParts, clean_path, split_after_base, split_url};
 use crate::admitted::Node;
 use crate::classify::{Basis, Class, RuleName};
 use crate::clean::{Clean, Place};
+use crate::detect::{self, Detections};
 use crate::paths::TEXT;
 use crate::rules::FieldKind;
 use cofferdam_model::Category;
@@ -20,6 +21,16 @@ const USER_INFO: Class = Class {
     rule: RuleName::Known("url.user_info"),
     basis: Basis::Detected,
 };
+
+/// What stands where a port belongs and is none may be anything.
+const PORT: Class = Class {
+    category: crate::classify::CONTENT,
+    kind: FieldKind::Plain,
+    rule: RuleName::Known("url.port"),
+    basis: Basis::Detected,
+};
+
+const BROWSING: Category = Category::of("user.behavior.browsing_history");
 
 impl<'p> Walker<'p> {
     /// A URL; false where the text is none. `place` is where the text as a whole would be remembered.
@@ -90,6 +101,9 @@ impl<'p> Walker<'p> {
     fn pairs<'t>(&mut self, at: &str, mark: &str, pairs: impl Iterator<Item = (&'t str, &'t str)>) {
         let mut inside = self.below(at, mark);
         for (key, value) in pairs {
+            if !self.has_room() {
+                break;
+            }
             inside.truncate(at.len() + mark.len());
             inside.push_str(key);
             self.part(&inside, value);
@@ -97,13 +111,37 @@ impl<'p> Walker<'p> {
         self.at = inside;
     }
 
+    /// The class that host and port give a base, whose path is looked at too then; `None` where they tell nothing.
+    fn class_of_authority(
+        &mut self,
+        view: View<'p>,
+        base: &str,
+        parts: &UrlParts<'_>,
+    ) -> Option<u16> {
+        let host = parts.host.unwrap_or("");
+        let mut found = Detections::default();
+        if is_telling(host) {
+            found = detect::inspect_name(host, &self.project.classifier.switches);
+        }
+        let has_port = parts.has_port();
+        if found.is_empty() && has_port {
+            return None;
+        }
+        for other in self.inspect(view, base).iter() {
+            // That it is a URL is known.
+            if !related(other.category, BROWSING) {
+                found.push(other.rule, other.start, other.end, other.confidence);
+            }
+        }
+        match found.worst() {
+            Some(worst) => Some(self.detected_class(worst)),
+            None => Some(self.own_class(PORT)),
+        }
+    }
+
     /// Scheme, host, port and path, with what was found in the path replaced. A host that is an address is one.
     fn base(&mut self, view: View<'p>, place: Place, base: Cow<'_, str>, parts: &UrlParts<'_>) {
-        let host = parts.host.unwrap_or("");
-        if host.starts_with(|first: char| first.is_ascii_digit() || first == '[')
-            && let Some(worst) = self.inspect(view, host).worst()
-        {
-            let class = self.detected_class(worst);
+        if let Some(class) = self.class_of_authority(view, &base, parts) {
             self.note(class);
             return self.text_leaf(self.view(view.path, class), Node::UrlText, &base);
         }
@@ -129,6 +167,15 @@ impl<'p> Walker<'p> {
         }
         self.clean_leaf(view, kept, &base);
     }
+}
+
+/// Whether a host is more than words, dashes and dots with hardly a digit: all that may hide something.
+fn is_telling(host: &str) -> bool {
+    let bytes = host.as_bytes();
+    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-');
+    bytes.first().is_some_and(u8::is_ascii_digit)
+        || !bytes.iter().all(is_plain)
+        || bytes.iter().filter(|byte| byte.is_ascii_digit()).count() >= 4
 }
 
 /// Where the URL's query or fragment begins.

@@ -6,9 +6,10 @@
 use crate::admitted::{EXTRA, Field, Kept, Node};
 use crate::classify::{Basis, Carrier, Class};
 use crate::compile::{IntakeRow, IntakeTable, ProjectTable};
+use crate::detect::{self, Detections};
 use crate::paths::{BOOL, NESTED, NUMBER, PathInfo, TEXT, VARIANTS};
 use crate::rules::{FieldKind, KeyContext};
-use crate::{detect, forms, values};
+use crate::{forms, values};
 use cofferdam_model::{Category, Limits, Refusal, Value};
 use std::sync::Arc;
 
@@ -93,15 +94,14 @@ impl<'p> Walker<'p> {
 
     /// A property, or what is in one, with all that is in it.
     pub(super) fn value(&mut self, at: &str, value: &Value<'_>, depth: usize) {
-        if self.fields.len() >= self.limits.fields_max {
-            self.refused = Some(Refusal::TooManyFields);
+        if !self.has_room() {
             return;
         }
         match value {
             Value::Null => self.simple(at, NESTED, Node::Null, value),
             Value::Bool(_) => self.simple(at, BOOL, Node::Boolean, value),
-            Value::Int(number) => self.integer(at, *number, value),
-            Value::Float(_) => self.simple(at, NUMBER, Node::Number, value),
+            Value::Int(_) => self.number(at, Node::Integer, value),
+            Value::Float(_) => self.number(at, Node::Number, value),
             Value::Text(text) => self.text(at, text, depth),
             Value::List(items) if items.is_empty() => self.simple(at, NESTED, Node::List, value),
             Value::Object(members) if members.is_empty() => {
@@ -133,6 +133,15 @@ impl<'p> Walker<'p> {
                 self.close(open);
             }
         }
+    }
+
+    /// Whether the item may have one more field; else it is refused.
+    pub(super) fn has_room(&mut self) -> bool {
+        let has_room = self.fields.len() < self.limits.fields_max;
+        if !has_room {
+            self.refused = Some(Refusal::TooManyFields);
+        }
+        has_room
     }
 
     /// A longer path, in the walk's buffer where that is free. Give it back.
@@ -171,11 +180,22 @@ impl<'p> Walker<'p> {
         self.leaf(view, node, value);
     }
 
-    fn integer(&mut self, at: &str, number: i64, value: &Value<'_>) {
+    fn number(&mut self, at: &str, node: Node, value: &Value<'_>) {
         let mut view = self.field(at, NUMBER);
-        if !matches!(view.kind, FieldKind::Id(_) | FieldKind::Time) {
-            let found =
-                detect::detect_number(number, view.context, &self.project.classifier.switches);
+        let context = match view.kind {
+            FieldKind::Id(_) => None,
+            // What cannot be a time is no measure either.
+            FieldKind::Time if is_time(value) => None,
+            FieldKind::Time => Some(view.context.without(KeyContext::MEASURE)),
+            _ => Some(view.context),
+        };
+        if let Some(context) = context {
+            let switches = &self.project.classifier.switches;
+            let found = match value {
+                Value::Int(number) => detect::detect_number(*number, context, switches),
+                Value::Float(number) => detect::detect_float(*number, context, switches),
+                _ => Detections::default(),
+            };
             if let Some(worst) = found
                 .worst()
                 .filter(|worst| !related(worst.category, view.category))
@@ -185,7 +205,7 @@ impl<'p> Walker<'p> {
                 view = self.view(view.path, class);
             }
         }
-        self.leaf(view, Node::Integer, value);
+        self.leaf(view, node, value);
     }
 
     /// The field of a path, whose value is of that class.
@@ -313,6 +333,14 @@ impl<'p> Walker<'p> {
             home: row.home,
         });
     }
+}
+
+/// Whether a number can be a time: from 1990 to 2100, in seconds or milliseconds.
+fn is_time(value: &Value<'_>) -> bool {
+    const SECONDS: std::ops::Range<f64> = 631_152_000.0..4_102_444_800.0;
+    value
+        .as_f64()
+        .is_some_and(|number| SECONDS.contains(&number) || SECONDS.contains(&(number / 1000.0)))
 }
 
 /// Whether one category is the other or around it, so that finding it there is no surprise.

@@ -5,6 +5,7 @@
 
 use super::{Finding, ShapeField, ValueType};
 use crate::classify::Class;
+use crate::minimize::GROUP_KEY;
 use crate::paths::{PathInfo, Paths, VARIANTS};
 use crate::record::Part;
 use crate::{PolicyId, Signals};
@@ -16,7 +17,7 @@ use std::sync::Arc;
 /// Path numbers from here on are positions in [`Body::extra`].
 pub(crate) const EXTRA: u32 = 1 << 31;
 
-/// The field number of findings in an event's name.
+/// The field number of findings in an event's name or a group's key.
 pub(crate) const NAME_FIELD: u32 = u32::MAX;
 
 /// The common part of events and updates.
@@ -55,6 +56,16 @@ pub(crate) enum Sort {
         operation: Operation,
         group: Option<Arc<str>>,
     },
+}
+
+impl Sort {
+    /// The field that names such a record.
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Event { .. } => "event",
+            Self::Update { .. } => GROUP_KEY,
+        }
+    }
 }
 
 /// What became of the time as sent.
@@ -217,7 +228,7 @@ impl Body {
             .iter()
             .filter_map(|(number, class)| {
                 let (path, class) = if *number == NAME_FIELD {
-                    (Arc::from("event"), self.class_numbered(0, *class)?)
+                    (Arc::from(self.sort.name()), self.class_numbered(0, *class)?)
                 } else {
                     let field = self.fields.get(*number as usize)?;
                     let class = self.class_numbered(field.path, *class)?;

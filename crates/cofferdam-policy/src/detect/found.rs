@@ -46,6 +46,23 @@ impl Detections {
         self.found.is_empty()
     }
 
+    /// Whether there may be more than could be kept: then nothing of the text may pass.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.found.len() >= FOUND_MAX
+    }
+
+    /// Adds what was found in a part of the text that begins at `offset`, unless it is covered.
+    pub(crate) fn adopt(&mut self, inner: &Self, offset: usize) {
+        for one in &inner.found {
+            let (start, end) = (offset + one.start, offset + one.end);
+            let mut known = self.found.iter();
+            if !known.any(|known| known.start <= start && end <= known.end) {
+                self.push(one.rule, start, end, one.confidence);
+            }
+        }
+    }
+
     /// The findings.
     pub fn iter(&self) -> impl Iterator<Item = &Detection> {
         self.found.iter()

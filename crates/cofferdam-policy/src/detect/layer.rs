@@ -187,13 +187,12 @@ fn json(
             inspect_whole(text, context, switches, depth, span, found);
         }
         serde_json::Value::Number(number) => {
-            if let Some(number) = number.as_i64() {
-                adopt(
-                    &super::detect_number(number, context, switches),
-                    span,
-                    found,
-                );
-            }
+            let inner = match (number.as_i64(), number.as_f64()) {
+                (Some(number), _) => super::detect_number(number, context, switches),
+                (None, Some(number)) => super::detect_float(number, context, switches),
+                (None, None) => return,
+            };
+            adopt(&inner, span, found);
         }
         _ => {}
     }

@@ -44,12 +44,14 @@ pub(crate) fn home(
         refused: None,
         trace,
     };
-    let mut values = Vec::with_capacity(body.fields.len());
+    let mut values: Vec<(Arc<str>, _)> = Vec::with_capacity(body.fields.len());
     let mut next = 0;
     while next < body.fields.len() {
         let (value, after) = rebuild::value(body, next, body.fields.len(), &mut keeper);
         let info = body.fields.get(next).and_then(|field| body.path(field));
-        if let (Some(value), Some(info)) = (value, info) {
+        if let (Some(value), Some(info)) = (value, info)
+            && !rebuild::is_taken(&info.name, values.iter().map(|(name, _)| &**name))
+        {
             values.push((Arc::clone(&info.name), value));
         }
         next = after;

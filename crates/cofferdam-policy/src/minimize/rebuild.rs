@@ -62,12 +62,22 @@ fn object(
     while next < end {
         let key = key(body, number, next).map(|key| Cow::Owned(key.to_owned()));
         let (member, after) = value(body, next, end, recipient);
-        if let (Some(key), Some(member)) = (key, member) {
+        if let (Some(key), Some(member)) = (key, member)
+            && !is_taken(
+                &key,
+                members.iter().map(|(key, _): &(Cow<'_, str>, _)| &**key),
+            )
+        {
             members.push((key, member));
         }
         next = after;
     }
     (!members.is_empty()).then_some(Value::Object(members))
+}
+
+/// Whether a name that was masked stands there already: of several that became the same, only the first goes.
+pub(super) fn is_taken<'n>(name: &str, mut names: impl Iterator<Item = &'n str>) -> bool {
+    name.contains('[') && names.any(|known| known == name)
 }
 
 fn list(
@@ -111,7 +121,8 @@ fn url(
         Some((Value::Text(base), Form::Clear)) => base.to_string(),
         _ => String::new(),
     };
-    let (mut query, mut fragment) = (false, false);
+    // Whether there is a query, a fragment, and in the fragment a pair already.
+    let (mut query, mut fragment, mut paired) = (false, false, false);
     for part in number + 2..end {
         let path = body.fields.get(part).and_then(|field| body.path(field));
         let rest = path
@@ -133,22 +144,17 @@ fn url(
                 text.push('#');
                 text.push_str(&value);
                 fragment = true;
+                paired |= value.contains('=');
             }
             Some(("#", key)) => {
-                let mark = match (fragment, text.ends_with(['/', '!']) || text.contains('#')) {
+                let mark = match (fragment, paired) {
                     (false, _) => "#",
-                    (true, _)
-                        if text
-                            .rsplit('#')
-                            .next()
-                            .is_some_and(|rest| rest.contains('=')) =>
-                    {
-                        "&"
-                    }
-                    (true, _) => "?",
+                    (true, true) => "&",
+                    (true, false) => "?",
                 };
                 pair(&mut text, mark, key, &value);
                 fragment = true;
+                paired |= !value.is_empty();
             }
             _ => {}
         }

@@ -5,6 +5,7 @@
 //! Invariant: `exposures` names exactly what is in the item; a value with a detector's finding never goes in clear.
 
 mod gate;
+mod group;
 
 use super::rebuild::{self, Recipient};
 use super::{Opened, Outcome, class_today, token};
@@ -21,6 +22,8 @@ use cofferdam_model::{
     Category, Form, Operation, PersonNumber, Pseudonyms, Refusal, Sealer, TokenDomain, Value,
 };
 use std::sync::Arc;
+
+pub(crate) use group::GROUP_KEY;
 
 /// Whose decisions: the policy at send and the one at intake, each with its entry for the vendor.
 pub(crate) struct Sender<'s> {
@@ -138,6 +141,9 @@ impl Picker<'_> {
         if values.is_empty() && operation != Operation::Delete && sent > 1 {
             return Err(refusal);
         }
+        if let Some(key) = group {
+            self.expose_group_key(body, key)?;
+        }
         Ok(VendorUpdate {
             vendor: self.sender.now.source.id.clone(),
             person: (body.person != PersonNumber::ORGANIZATIONS).then_some(body.person),
@@ -159,12 +165,14 @@ impl Picker<'_> {
 
     /// Path and value of everything that goes.
     fn values(&mut self, body: &Body) -> Vec<(Arc<str>, Value<'static>)> {
-        let mut values = Vec::with_capacity(body.fields.len());
+        let mut values: Vec<(Arc<str>, _)> = Vec::with_capacity(body.fields.len());
         let mut next = 0;
         while next < body.fields.len() {
             let (value, after) = rebuild::value(body, next, body.fields.len(), self);
             let info = body.fields.get(next).and_then(|field| body.path(field));
-            if let (Some(value), Some(info)) = (value, info) {
+            if let (Some(value), Some(info)) = (value, info)
+                && !rebuild::is_taken(&info.path, values.iter().map(|(path, _)| &**path))
+            {
                 values.push((Arc::clone(&info.path), value));
             }
             next = after;
@@ -227,16 +235,14 @@ impl Picker<'_> {
             return (Ok(Form::Token), today, None);
         }
         let is_derived = class.basis == Basis::Derived;
-        let contract = self.sender.now.listed.form(today.category);
+        let contract = listed(self.sender.now, &today);
         let now = observed_form(contract, self.observed.now && !is_derived);
-        let then = observed_form(
-            self.sender.then.listed.form(class.category),
-            self.observed.then && !is_derived,
-        );
+        let before = listed(self.sender.then, class);
+        let then = observed_form(before, self.observed.then && !is_derived);
         let is_free = self.is_free() && !is_derived;
         let both = match (now, then) {
             (Ok(now), Ok(then)) => forms::common(now, then).ok_or(Refusal::Narrowed),
-            (Err(refusal), Ok(_)) if !is_same && contract_before(self, class).is_ok() => {
+            (Err(refusal), Ok(_)) if !is_same && before.is_ok() => {
                 Err(if refusal == Refusal::NotListed {
                     Refusal::Narrowed
                 } else {
@@ -327,8 +333,12 @@ fn observed_form(listed: Result<Form, Refusal>, is_observed: bool) -> Result<For
     }
 }
 
-fn contract_before(picker: &Picker<'_>, class: &Class) -> Result<Form, Refusal> {
-    picker.sender.then.listed.form(class.category)
+/// What a contract gives of a class. Words that nobody has named are content of no known field: no contract lists them.
+fn listed(vendor: &VendorTable, class: &Class) -> Result<Form, Refusal> {
+    match class.basis {
+        Basis::Words => Err(Refusal::Unclassified),
+        _ => vendor.listed.form(class.category),
+    }
 }
 
 /// A path without its prefix.

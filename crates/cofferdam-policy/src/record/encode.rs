@@ -1,7 +1,7 @@
 //! Admitted records to bytes.
 //!
 //! One pass, straight into the caller's buffer; names are looked up by their number in the project's table of paths, so
-//! that nothing is hashed. Invariant: on an error the buffer is as before.
+//! that nothing is hashed but names beyond the table. Invariant: on an error the buffer is as before.
 
 use super::{
     FLAG_ORGANIZATION, FLAG_TIME, FLAG_TIME_UNUSABLE, FLAG_UPDATE, FLAG_VERIFIED, HOME, INSIDE,
@@ -13,6 +13,8 @@ use crate::paths::{Paths, VARIANTS};
 use crate::values::{put_bytes, put_number, put_signed};
 use crate::{Record, RecordError, Signals};
 use cofferdam_model::{Definition, Provenance, Refusal, Sealer};
+use foldhash::fast::RandomState;
+use hashbrown::HashMap;
 use std::sync::Arc;
 
 /// Appends an entry to `out`.
@@ -41,8 +43,8 @@ struct Encoder<'r> {
     tables: Vec<TableNames>,
     /// Where the last value of each field name stands in `out`.
     last: Vec<(usize, usize)>,
-    /// Field names that are not in a table: path, class.
-    rare: Vec<(&'r str, &'r Class, u32)>,
+    /// Field names that are not in a table: path, then class and number.
+    rare: HashMap<&'r str, Vec<(&'r Class, u32)>, RandomState>,
     classes: Vec<&'r Class>,
     texts: Vec<&'r str>,
     refusals: Vec<Refusal>,
@@ -112,7 +114,7 @@ impl<'r> Encoder<'r> {
             received: records.first().map_or(0, |record| record.body().received.0),
             tables: Vec::with_capacity(1),
             last: Vec::with_capacity(64),
-            rare: Vec::new(),
+            rare: HashMap::default(),
             classes: Vec::with_capacity(16),
             texts: Vec::with_capacity(8),
             refusals: Vec::with_capacity(4),
@@ -272,14 +274,11 @@ impl<'r> Encoder<'r> {
             *slot = next + 1;
         } else {
             let (path, class) = (&*body.path(field)?.path, body.class(field)?);
-            let known = self
-                .rare
-                .iter()
-                .find(|(known, its, _)| *known == path && *its == class);
-            if let Some((.., number)) = known {
+            let known = self.rare.entry(path).or_default();
+            if let Some((_, number)) = known.iter().find(|(its, _)| *its == class) {
                 return Some(*number);
             }
-            self.rare.push((path, class, next));
+            known.push((class, next));
         }
         self.last.push((0, 0));
         Some(next)

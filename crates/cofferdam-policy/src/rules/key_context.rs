@@ -71,6 +71,12 @@ impl KeyContext {
         Self(self.0 | other.0)
     }
 
+    /// The set without some hints.
+    #[must_use]
+    pub const fn without(self, hints: Self) -> Self {
+        Self(self.0 & !hints.0)
+    }
+
     /// Whether any of the hints is there.
     #[must_use]
     #[inline]

@@ -4,6 +4,7 @@
 
 mod cases;
 mod consent;
+mod hostile;
 mod intersection;
 mod properties;
 mod records;

@@ -110,7 +110,7 @@ fn an_id_that_names_nobody_is_never_a_token() {
     }
 }
 
-fn update(
+pub(crate) fn update(
     policy: &Policy,
     update: &IncomingUpdate<'_>,
     provenance: Provenance,
@@ -131,7 +131,7 @@ fn update(
         .map(Record::from)
 }
 
-fn profile(operation: Operation, values: &serde_json::Value) -> IncomingUpdate<'static> {
+pub(crate) fn profile(operation: Operation, values: &serde_json::Value) -> IncomingUpdate<'static> {
     let Value::Object(values) = of_json(values) else {
         panic!("an object")
     };
