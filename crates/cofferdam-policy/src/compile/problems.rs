@@ -39,7 +39,7 @@ pub(crate) fn problems(source: &PolicySource) -> Vec<PolicyProblem> {
         }
         vendor_problems(source, vendor, &mut found);
     }
-    for path in source.fields.keys() {
+    for (path, category) in &source.fields {
         let (carrier, key) = Carrier::split(path);
         let known = matches!(key, "distinct_id" | "group_id" | "ip" | "event" | "time");
         if key.is_empty() || (carrier == Carrier::Top && !known) {
@@ -49,8 +49,27 @@ pub(crate) fn problems(source: &PolicySource) -> Vec<PolicyProblem> {
                     .to_owned(),
             });
         }
+        if carrier == Carrier::Top && is_identifying(key) && !names_somebody(*category) {
+            found.push(PolicyProblem {
+                place: PolicyPlace::Field(path.clone()),
+                message: format!(
+                    "`{key}` identifies: `{category}` would let it pass in clear; name a category of ids or contact data, e.g. \
+                     `user.unique_id` or `user.contact.email`"
+                ),
+            });
+        }
     }
     found
+}
+
+/// What the envelope says of who it is.
+fn is_identifying(key: &str) -> bool {
+    matches!(key, "distinct_id" | "group_id" | "ip")
+}
+
+/// Whether tables must name the category, or one close above it, so that it never passes unawares.
+fn names_somebody(category: Category) -> bool {
+    category != UNCLASSIFIED && category.covering().any(Category::is_protected)
 }
 
 fn at(vendor: &VendorSource, key: &str, message: String) -> PolicyProblem {

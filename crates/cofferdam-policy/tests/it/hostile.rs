@@ -465,3 +465,28 @@ fn names_that_became_the_same_are_sent_once() {
     let object = serde_json::to_string(property(&vendor, "obj").unwrap()).unwrap();
     assert_eq!(object.matches("[email]").count(), 1, "{object}");
 }
+
+#[test]
+fn an_id_of_the_envelope_stays_what_contracts_must_name() {
+    let problems = |path: &str, category| {
+        let mut source = source(vec![vendor("v", &analytics())]);
+        source
+            .fields
+            .insert(path.to_owned(), Category::of(category));
+        let compiled = Policy::compile(cofferdam_policy::PolicyId(1), source);
+        compiled.err().map_or(0, |problems| problems.len())
+    };
+    for path in ["distinct_id", "group_id", "ip"] {
+        for category in ["user.behavior", "user", "system", "unclassified"] {
+            assert_eq!(problems(path, category), 1, "{path} {category}");
+        }
+        for category in [
+            "user.unique_id",
+            "user.contact.email",
+            "user.contact.organization.id",
+        ] {
+            assert_eq!(problems(path, category), 0, "{path} {category}");
+        }
+    }
+    assert_eq!(problems("time", "user.behavior"), 0);
+}
