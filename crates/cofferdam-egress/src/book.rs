@@ -70,14 +70,26 @@ pub(crate) struct Batch {
     pub(crate) day: Day,
     /// Epoch of the tokens in it.
     pub(crate) epoch: u32,
+    /// For which destination it was made ([`crate::VendorOptions::destination`]); 0 in outboxes from before this was kept.
+    #[serde(default)]
+    pub(crate) destination: u32,
     pub(crate) metas: Vec<ItemMeta>,
     pub(crate) field_sets: Vec<Vec<FieldKey>>,
     /// Requests that have no outcome yet, in order.
     pub(crate) parts: VecDeque<Part>,
 }
 
+/// For whom the bytes of a batch were made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct MadeFor {
+    /// Epoch of the tokens.
+    pub(crate) epoch: u32,
+    /// [`crate::VendorOptions::destination`].
+    pub(crate) destination: u32,
+}
+
 impl Batch {
-    pub(crate) fn new(number: u64, day: Day, epoch: u32, assembled: Assembled) -> Self {
+    pub(crate) fn new(number: u64, day: Day, made_for: MadeFor, assembled: Assembled) -> Self {
         let Assembled {
             metas,
             field_sets,
@@ -87,7 +99,8 @@ impl Batch {
         Self {
             number,
             day,
-            epoch,
+            epoch: made_for.epoch,
+            destination: made_for.destination,
             metas,
             field_sets,
             parts: plans.into_iter().map(Part::new).collect(),

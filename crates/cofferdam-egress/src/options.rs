@@ -84,6 +84,18 @@ pub struct VendorOptions {
     pub token: String,
 }
 
+impl VendorOptions {
+    /// Tells destinations apart: what was made for one must not go to another. Never 0.
+    pub(crate) fn destination(&self) -> u32 {
+        let mut sum = crc32fast::Hasher::new();
+        for part in [self.endpoint.as_str(), self.region.as_str(), &self.token] {
+            sum.update(part.as_bytes());
+            sum.update(&[0]);
+        }
+        sum.finalize().max(1)
+    }
+}
+
 impl std::fmt::Debug for VendorOptions {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("VendorOptions")

@@ -15,7 +15,7 @@ use attempt::Announced;
 
 use crate::backoff::Backoff;
 use crate::batch::assemble;
-use crate::book::{Batch, Change};
+use crate::book::{Batch, Change, MadeFor};
 use crate::feed::{Collected, Feed};
 use crate::told::Told;
 use crate::{EgressError, SendState, Step};
@@ -199,12 +199,7 @@ impl Worker {
                 .sleep(self.feed.options.limits.linger)
                 .await;
         }
-        let (vault, vendor) = (&self.feed.options.vault, &self.feed.vendor);
-        let epoch = vault.epoch(&vendor.id, &vendor.region).await;
-        let epoch = epoch.map_err(|source| EgressError::Tokens {
-            vendor: vendor.id.clone(),
-            source,
-        })?;
+        let epoch = self.epoch().await?;
         let feed = Arc::clone(&self.feed);
         // Until the batch is durable nothing is known: whatever fails below, its records are looked at again.
         let told = self.told.take().filter(|(under, _)| under.is(&terms));
@@ -227,9 +222,14 @@ impl Worker {
             return Ok(Next::Stop);
         }
         let day = self.feed.options.clock.now().day();
+        let destination = self.feed.vendor.destination();
+        let made_for = MadeFor { epoch, destination };
         let (told, next) = (std::mem::take(&mut collected.told), collected.cursor);
         let is_all_sendable = assembled.unsendable.is_empty();
-        let queued = self.shared.queue(collected, assembled, day, epoch).await?;
+        let queued = self
+            .shared
+            .queue(collected, assembled, day, made_for)
+            .await?;
         if is_all_sendable && self.shared.cursor() == next {
             self.told = Some((terms.clone(), told));
         }
@@ -242,6 +242,16 @@ impl Worker {
             return Ok(Next::Stop);
         }
         Ok(Next::Again)
+    }
+
+    /// The epoch of the vendor's tokens, made where there is none yet.
+    pub(crate) async fn epoch(&self) -> Result<u32, EgressError> {
+        let (vault, vendor) = (&self.feed.options.vault, &self.feed.vendor);
+        let epoch = vault.epoch(&vendor.id, &vendor.region).await;
+        epoch.map_err(|source| EgressError::Tokens {
+            vendor: vendor.id.clone(),
+            source,
+        })
     }
 
     fn fault(&mut self, error: &EgressError) -> Next {
@@ -321,7 +331,7 @@ impl Shared {
         collected: Collected,
         assembled: crate::batch::Assembled,
         day: cofferdam_model::Day,
-        epoch: u32,
+        made_for: MadeFor,
     ) -> Result<Option<u64>, EgressError> {
         self.observe(&collected);
         let mut outbox = self.outbox.lock().await;
@@ -338,7 +348,7 @@ impl Shared {
         standing.cursor = collected.cursor;
         let number = (!assembled.metas.is_empty()).then_some(standing.next_number);
         let change = if let Some(number) = number {
-            Change::Queued(Batch::new(number, day, epoch, assembled))
+            Change::Queued(Batch::new(number, day, made_for, assembled))
         } else {
             Change::Moved
         };

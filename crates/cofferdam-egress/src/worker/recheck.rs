@@ -9,7 +9,7 @@
 use super::Worker;
 use crate::EgressError;
 use crate::batch::{Ready, assemble};
-use crate::book::{Batch, Change, Part};
+use crate::book::{Batch, Change, MadeFor, Part};
 use cofferdam_ledger::{BatchId, Items, Outcome};
 use cofferdam_model::{Day, Refusal};
 use cofferdam_policy::Policy;
@@ -71,6 +71,11 @@ impl Worker {
     /// in full, the requests are built anew, and this returns true. `known` is the ledger's batch, if it knows one.
     pub(super) async fn rebuilt(&mut self, known: Option<BatchId>) -> Result<bool, EgressError> {
         let terms = self.terms();
+        let vendor = &self.feed.vendor;
+        if terms.policy.vendor(&vendor.id).is_none() {
+            // The configuration does not parse since a moment ago, or lacks the vendor: the next turn holds everything.
+            return Ok(true);
+        }
         let (batch, is_kept_first) = {
             let outbox = self.shared.outbox.lock().await;
             let Some((batch, part)) = outbox.book.part() else {
@@ -86,6 +91,14 @@ impl Worker {
             (batch.clone(), !part.repeatable && part.marked && !ours)
         };
         let was_here = self.queued == Some(batch.number);
+        let destination = vendor.destination();
+        let has_moved = ![0, destination].contains(&batch.destination);
+        let epoch = if has_moved {
+            self.epoch().await?
+        } else {
+            batch.epoch
+        };
+        let made_for = MadeFor { epoch, destination };
         let (feed, policy) = (Arc::clone(&self.feed), Arc::clone(&terms.policy));
         let work = move || {
             let open = open_items(&batch, is_kept_first, was_here);
@@ -93,16 +106,16 @@ impl Worker {
                 .iter()
                 .filter_map(|item| Some(batch.metas.get(item.position as usize)?.seq))
                 .collect();
-            let ready = feed.again(&seqs, batch.epoch, &policy)?;
-            if open.iter().all(|item| is_whole(&batch, item, &ready)) {
+            let ready = feed.again(&seqs, epoch, &policy)?;
+            if !has_moved && open.iter().all(|item| is_whole(&batch, item, &ready)) {
                 return Ok(None);
             }
             let now = feed.options.clock.now();
             let items_max = feed.options.limits.batch_items_max;
             let build = |items: &[Ready]| assemble(items, &feed.vendor.token, now, items_max);
             Ok::<_, EgressError>(Some(match known {
-                None => afresh(&batch, ready, build),
-                Some(_) => remade(&batch, is_kept_first, &open, &ready, build),
+                None => afresh(&batch, made_for, ready, build),
+                Some(_) => remade(&batch, made_for, is_kept_first, &open, &ready, build),
             }))
         };
         let number_and_terms = |number| Some((number, terms));
@@ -220,6 +233,7 @@ fn is_recognized(batch: &Batch, item: &Open<'_>, ready: &Ready) -> bool {
 /// A batch that nobody has heard of, made as if it had never been.
 fn afresh(
     batch: &Batch,
+    made_for: MadeFor,
     ready: BTreeMap<u64, Result<Ready, Refusal>>,
     build: impl Fn(&[Ready]) -> crate::batch::Assembled,
 ) -> Rebuilt {
@@ -232,7 +246,7 @@ fn afresh(
     }
     let assembled = build(&items);
     refused.extend(&assembled.unsendable);
-    let batch = Batch::new(batch.number, batch.day, batch.epoch, assembled);
+    let batch = Batch::new(batch.number, batch.day, made_for, assembled);
     Rebuilt {
         batch,
         // No ledger knows them by position.
@@ -244,6 +258,7 @@ fn afresh(
 /// A batch that the ledger knows: the same items, but those that may not go; what may have left apart from what has not.
 fn remade(
     batch: &Batch,
+    made_for: MadeFor,
     is_kept_first: bool,
     open: &[Open<'_>],
     ready: &BTreeMap<u64, Result<Ready, Refusal>>,
@@ -255,6 +270,8 @@ fn remade(
         refused: Vec::new(),
     };
     out.batch.parts.truncate(usize::from(is_kept_first));
+    let has_moved = ![0, made_for.destination].contains(&batch.destination);
+    (out.batch.epoch, out.batch.destination) = (made_for.epoch, made_for.destination);
     for marked in [true, false] {
         let mut items = BTreeMap::new();
         for item in open.iter().filter(|item| item.part.marked == marked) {
@@ -267,6 +284,11 @@ fn remade(
                 Ok(ready)
                     if meta.is_event && item.has_left && !is_recognized(batch, item, &ready) =>
                 {
+                    out.gone.push(item.position);
+                    out.refused.push(Refusal::NotRepeatable);
+                }
+                // Nobody but the earlier destination may have it, and it may.
+                Ok(_) if has_moved && item.has_left => {
                     out.gone.push(item.position);
                     out.refused.push(Refusal::NotRepeatable);
                 }

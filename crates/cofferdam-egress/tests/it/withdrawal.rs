@@ -269,3 +269,73 @@ async fn the_journal_keeps_what_an_open_batch_was_made_of() {
     assert_eq!(status.cursor, 10);
     assert_eq!(bench.egress.cursor(), Some(4));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_made_for_one_destination_never_goes_to_another() {
+    let (one, other) = (Vendor::start(None).await, Vendor::start(None).await);
+    one.behave(DOWN);
+    let bench = Bench::new(&[], Setup::default()).await;
+    bench.events(0..10, 5).await;
+    for person in 0..5 {
+        bench.update(person, Operation::Set, 100 + person).await;
+    }
+    let bench = bench.restart(&[("a", &one)], Setup::default()).await;
+    one.requests(1).await;
+    let bench = bench.restart(&[("a", &other)], Setup::default()).await;
+    let status = bench.drained("a").await;
+    assert_eq!(
+        markers(&other.received()),
+        [100, 101, 102, 103, 104].into(),
+        "the first request may have reached the one; the second was never attempted"
+    );
+    let totals = status.totals;
+    assert_eq!((totals.delivered, totals.unknown), (5, 10));
+    assert_eq!(totals.withheld.get(&Refusal::NotRepeatable), Some(&10));
+    bench.events(10..12, 2).await;
+    bench.drained("a").await;
+    assert_eq!(markers(&other.received()[1..]), [10, 11].into());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_waited_while_the_vendor_moved_to_another_region_does_not_follow() {
+    let (_, received, status, before) = attempted(async |bench| {
+        change(bench, |source| {
+            let vendor = &mut source.vendors[0];
+            vendor.region = cofferdam_model::Region::from("US");
+            source.projects[0].region = cofferdam_model::Region::from("US");
+        });
+    })
+    .await;
+    assert_eq!(received.len(), before, "nothing went any more");
+    let totals = status.totals;
+    assert_eq!((totals.delivered, totals.unknown), (0, 10));
+    assert_eq!(totals.withheld.get(&Refusal::RegionMismatch), Some(&10));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_configuration_that_is_unreadable_for_a_moment_loses_nothing() {
+    for step in [Step::Queued, Step::Announced] {
+        let vendor = Vendor::start(None).await;
+        let (hook, arrived, go) = held_at(step);
+        let setup = Setup {
+            hook: Some(hook),
+            ..Setup::default()
+        };
+        let bench = Bench::new(&[("a", &vendor)], setup).await;
+        bench.events(0..10, 5).await;
+        tokio::task::block_in_place(|| arrived.recv_timeout(Duration::from_secs(20))).unwrap();
+        let before = Arc::clone(&bench.policies.borrow());
+        change(&bench, |source| source.vendors.clear());
+        go.send(()).unwrap();
+        bench
+            .until("a", "a hold", |status| {
+                status.last_error == Some("no_policy")
+            })
+            .await;
+        bench.policies.send_replace(before);
+        let status = bench.drained("a").await;
+        let totals = status.totals;
+        assert_eq!((totals.delivered, totals.unknown), (10, 0), "{step:?}");
+        assert!(!totals.withheld.contains_key(&Refusal::PolicyBroken));
+    }
+}

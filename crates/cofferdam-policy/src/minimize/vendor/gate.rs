@@ -13,6 +13,11 @@ pub(super) fn pass(sender: &Sender<'_>, body: &Body) -> Result<Observed, Refusal
     let today = sender.context.today;
     contract(sender.now, body, today)?;
     contract(sender.then, body, body.received.day()).map_err(at_intake)?;
+    // Let in for one region is not let in for another, though both may be allowed.
+    let (then, now) = (&sender.then.source, &sender.now.source);
+    if (&then.region, &then.destination_region) != (&now.region, &now.destination_region) {
+        return Err(Refusal::RegionMismatch);
+    }
     if sender.context.consent.objected {
         return Err(Refusal::Objected);
     }
