@@ -2,7 +2,7 @@
 //!
 //! The server implements clock and entropy, vault implements pseudonyms and sealing; pure crates only call them.
 
-use crate::{IdKey, PersonNumber, ProjectName, Region, TimestampMs, VendorId};
+use crate::{Day, IdKey, PersonNumber, ProjectName, Region, TimestampMs, VendorId};
 use thiserror::Error;
 
 /// The current time. Tests and the demo move it by hand.
@@ -47,10 +47,12 @@ pub struct TokenDomain {
 pub trait Pseudonyms: Send + Sync + std::fmt::Debug {
     /// Key under which an id is looked up.
     fn id_key(&self, project: &ProjectName, id: &str) -> IdKey;
-    /// Key for deduplication of an event, over (project, event name, distinct id as sent, insert id).
+    /// Key for deduplication of an event, over (project, UTC day of the event's time, event name, distinct id as sent, insert
+    /// id). `day` is `None` where the event came without a usable time: then it is the same event on any day.
     fn insert_key(
         &self,
         project: &ProjectName,
+        day: Option<Day>,
         event: &str,
         distinct_id: &str,
         insert_id: &str,

@@ -159,13 +159,18 @@ fn project<'t>(
 
 /// The time as sent where it can be true, else the time of arrival.
 fn time(sent: Option<TimestampMs>, received: TimestampMs) -> (TimestampMs, TimeNote) {
-    match sent {
-        None => (received, TimeNote::Absent),
-        Some(time) if time.0 >= TIME_MIN && time.0 <= received.0.saturating_add(TIME_AHEAD_MAX) => {
-            (time, TimeNote::AsSent)
-        }
-        Some(_) => (received, TimeNote::Unusable),
+    match (sent, usable_time(sent, received)) {
+        (None, _) => (received, TimeNote::Absent),
+        (Some(_), Some(time)) => (time, TimeNote::AsSent),
+        (Some(_), None) => (received, TimeNote::Unusable),
     }
+}
+
+/// The time as sent, if it can be true: not before 1971, and at most an hour after the arrival.
+#[must_use]
+pub fn usable_time(sent: Option<TimestampMs>, received: TimestampMs) -> Option<TimestampMs> {
+    let latest = received.0.saturating_add(TIME_AHEAD_MAX);
+    sent.filter(|time| (TIME_MIN..=latest).contains(&time.0))
 }
 
 /// An event's name or a group's key, masked where it holds personal data.

@@ -24,6 +24,7 @@ pub mod rules;
 mod source;
 mod values;
 
+pub use admit::usable_time;
 pub use admitted::{Admitted, Event, Finding, Record, ShapeField, Update, ValueType};
 pub use context::{ConsentState, IntakeContext, ResolvedIdentity, SendContext, Signals};
 pub use error::{PolicyPlace, PolicyProblem, RecordError};

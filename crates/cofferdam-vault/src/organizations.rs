@@ -49,17 +49,27 @@ impl Organizations {
 }
 
 impl Vault {
-    pub(crate) fn organization(&self, project: &ProjectName, id: &str) -> ResolvedOrganization {
-        let key = self
-            .id_keys
-            .short(&[&["organization"], &[project.as_str()], &[id]]);
+    pub(crate) fn organization(
+        &self,
+        project: &ProjectName,
+        group: Option<&str>,
+        id: &str,
+        may_be_new: bool,
+    ) -> Option<ResolvedOrganization> {
+        // Parts are told apart by their lengths: no key and id are taken for another key and id, or for an id alone.
+        let name = ["organization", project.as_str(), id];
+        let [kind, of, named] = name.each_ref().map(std::slice::from_ref);
+        let key = match group {
+            None => self.id_keys.short(&[kind, of, named]),
+            Some(group) => self.id_keys.short(&[kind, of, &[group], named]),
+        };
         {
             let organizations = self
                 .organizations
                 .read()
                 .unwrap_or_else(PoisonError::into_inner);
             if let Some(known) = organizations.known(&key) {
-                return known;
+                return Some(known);
             }
         }
         let mut organizations = self
@@ -67,8 +77,15 @@ impl Vault {
             .write()
             .unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = organizations.known(&key) {
-            return known;
+            return Some(known);
         }
+        if !may_be_new {
+            return None;
+        }
+        let text = match group {
+            None => id.to_owned(),
+            Some(group) => format!("{group}:{id}"),
+        };
         let number = organizations.next_number;
         let mut sealed_id = Vec::new();
         let context = number.to_le_bytes();
@@ -77,7 +94,7 @@ impl Vault {
             &self.organization_key,
             nonce,
             &context,
-            id.as_bytes(),
+            text.as_bytes(),
             &mut sealed_id,
         )
         .is_none()
@@ -93,10 +110,10 @@ impl Vault {
         organizations.insert(key, number);
         organizations.pending.insert(number, definition.clone());
         organizations.recent.insert(number, definition.clone());
-        ResolvedOrganization {
+        Some(ResolvedOrganization {
             number: OrganizationNumber(number),
             definition: Some(definition),
-        }
+        })
     }
 
     /// An organization's id as sent; `None` where unknown.

@@ -9,7 +9,7 @@ use crate::vault::Vault;
 use crate::{VaultError, keys};
 use cofferdam_access::{Permit, ReadPeople};
 use cofferdam_model::{
-    Definition, IdKey, IdKind, PersonNumber, ProjectName, Pseudonyms, SealError, Sealer,
+    Day, Definition, IdKey, IdKind, PersonNumber, ProjectName, Pseudonyms, SealError, Sealer,
     TokenDomain,
 };
 use std::sync::PoisonError;
@@ -176,12 +176,21 @@ impl Pseudonyms for Vault {
     fn insert_key(
         &self,
         project: &ProjectName,
+        day: Option<Day>,
         event: &str,
         distinct_id: &str,
         insert_id: &str,
     ) -> [u8; 16] {
-        self.insert_keys
-            .short(&[&[project.as_str()], &[event], &[distinct_id], &[insert_id]])
+        let day = day
+            .map(|Day(number)| number.to_string())
+            .unwrap_or_default();
+        self.insert_keys.short(&[
+            &[project.as_str()],
+            &[day.as_str()],
+            &[event],
+            &[distinct_id],
+            &[insert_id],
+        ])
     }
 
     fn token(&self, domain: &TokenDomain, kind: IdKind, value: &str) -> [u8; 32] {

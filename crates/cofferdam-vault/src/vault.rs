@@ -157,10 +157,25 @@ impl Vault {
         self.resolve_claim(project, claim, provenance, new_people_max)
     }
 
-    /// Which organization an id names.
+    /// Which organization an id names: of the project's own group key where `group` is `None`, else of that key. `None` where it
+    /// was never seen and may not be new.
     #[must_use]
-    pub fn resolve_organization(&self, project: &ProjectName, id: &str) -> ResolvedOrganization {
-        self.organization(project, id)
+    pub fn resolve_organization(
+        &self,
+        project: &ProjectName,
+        group: Option<&str>,
+        id: &str,
+        may_be_new: bool,
+    ) -> Option<ResolvedOrganization> {
+        self.organization(project, group, id, may_be_new)
+    }
+
+    /// Whether an id is refused because whom it names was forgotten, as sent or in a device's spelling. Costs nothing while
+    /// nobody was.
+    #[must_use]
+    pub fn is_forgotten_id(&self, project: &ProjectName, id: &str) -> bool {
+        let people = self.people.read().unwrap_or_else(PoisonError::into_inner);
+        self.is_buried(&people, project, &["", id])
     }
 
     /// After the journal's acknowledgement: these need not ride along any more.

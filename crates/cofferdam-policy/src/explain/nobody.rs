@@ -3,7 +3,7 @@
 //! Invariant: what these make is thrown away with the explanation's working copy.
 
 use cofferdam_model::{
-    IdKey, IdKind, PersonNumber, ProjectName, Pseudonyms, SealError, Sealer, TokenDomain,
+    Day, IdKey, IdKind, PersonNumber, ProjectName, Pseudonyms, SealError, Sealer, TokenDomain,
 };
 
 /// The keyless one.
@@ -25,7 +25,7 @@ impl Pseudonyms for Nobody {
         IdKey([0; 16])
     }
 
-    fn insert_key(&self, _: &ProjectName, _: &str, _: &str, _: &str) -> [u8; 16] {
+    fn insert_key(&self, _: &ProjectName, _: Option<Day>, _: &str, _: &str, _: &str) -> [u8; 16] {
         [0; 16]
     }
 

@@ -258,7 +258,7 @@ impl Pseudonyms for Fake {
         IdKey([0; 16])
     }
 
-    fn insert_key(&self, _: &ProjectName, _: &str, _: &str, _: &str) -> [u8; 16] {
+    fn insert_key(&self, _: &ProjectName, _: Option<Day>, _: &str, _: &str, _: &str) -> [u8; 16] {
         [0; 16]
     }
 

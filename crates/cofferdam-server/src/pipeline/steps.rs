@@ -10,11 +10,27 @@ use cofferdam_model::{
     Definition, IdentityClaim, Incoming, IncomingEvent, IncomingUpdate, OrganizationNumber,
     PersonNumber, Place, Provenance, Pseudonyms, Refusal, Subject, TimestampMs, Value,
 };
-use cofferdam_policy::{ConsentState, IntakeContext, Policy, Record, ResolvedIdentity};
+use cofferdam_policy::{
+    ConsentState, IntakeContext, Policy, Record, ResolvedIdentity, usable_time,
+};
 use cofferdam_wire::{Notes, Rejected};
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::Arc;
+
+/// Properties in which the SDKs name people and devices beside the subject.
+const NAMES_OF_IDS: [&str; 10] = [
+    "distinct_id",
+    "$distinct_id",
+    "$distinct_ids",
+    "$user_id",
+    "$device_id",
+    "$anon_id",
+    "$anon_distinct_id",
+    "$identified_id",
+    "alias",
+    "$alias",
+];
 
 /// The event by which Mixpanel's SDKs say that the person opted in.
 const OPT_IN: &str = "$opt_in";
@@ -182,7 +198,12 @@ impl<'a> ItemStep<'a> {
     ) -> Result<(), Refusal> {
         let (known, mut definitions) = self.resolve(project, provenance, &event.identity)?;
         let person = known.person;
-        let organization = self.organization_of(project, &event.properties, &mut definitions);
+        let organization = self.organization_of(project, &event.properties, &mut definitions)?;
+        let others = self.without_forgotten(project, &event.properties);
+        let bereft = others.map(|properties| IncomingEvent {
+            properties,
+            ..event.clone()
+        });
         let made_up;
         let (insert_id, is_sent) = match event.insert_id.as_deref() {
             Some(insert_id) if !insert_id.is_empty() => (insert_id, true),
@@ -192,10 +213,11 @@ impl<'a> ItemStep<'a> {
             }
         };
         let as_sent = event.identity.distinct_id.as_deref().unwrap_or_default();
-        let key = self
-            .pipeline
-            .vault
-            .insert_key(&project.name, &event.name, as_sent, insert_id);
+        let day = usable_time(event.time, self.received).map(TimestampMs::day);
+        let key =
+            self.pipeline
+                .vault
+                .insert_key(&project.name, day, &event.name, as_sent, insert_id);
         let identity = ResolvedIdentity {
             person,
             organization,
@@ -206,6 +228,7 @@ impl<'a> ItemStep<'a> {
         let opts_in = &*event.name == OPT_IN;
         // What comes after the yes in the same request comes after the yes.
         context.signals.opted_in |= opts_in || admission.opted_in.contains(&person);
+        let event = bereft.as_ref().unwrap_or(event);
         let admitted = self.policy.admit(&context, event, &identity)?;
         if opts_in {
             admission.opted_in.push(person);
@@ -237,14 +260,10 @@ impl<'a> ItemStep<'a> {
             }
             Subject::Group { key, id } => {
                 let own = project.organization_key.as_deref() == Some(key);
-                let id = if own {
-                    id.to_string()
-                } else {
-                    format!("{key}:{id}")
-                };
+                let group = (!own).then_some(&**key);
                 (
                     PersonNumber::ORGANIZATIONS,
-                    Some(self.organization(project, &id, &mut definitions)),
+                    Some(self.organization(project, group, id, &mut definitions)?),
                 )
             }
         };
@@ -256,6 +275,12 @@ impl<'a> ItemStep<'a> {
         };
         let mut context = self.context(project, provenance, consent);
         context.signals.opted_in |= admission.opted_in.contains(&person);
+        let others = self.without_forgotten(project, &update.values);
+        let bereft = others.map(|values| IncomingUpdate {
+            values,
+            ..update.clone()
+        });
+        let update = bereft.as_ref().unwrap_or(update);
         let admitted = self.policy.admit_update(&context, update, &identity)?;
         admission.keep(admitted.into(), NO_KEY, definitions);
         Ok(())
@@ -305,30 +330,70 @@ impl<'a> ItemStep<'a> {
         project: &Project,
         properties: &[(Cow<'_, str>, Value<'_>)],
         definitions: &mut Vec<Definition>,
-    ) -> Option<OrganizationNumber> {
-        let wanted = project.organization_key.as_deref()?;
-        let (_, value) = properties.iter().find(|(key, _)| key == wanted)?;
-        let first = match value {
-            Value::List(items) => items.first()?,
-            other => other,
+    ) -> Result<Option<OrganizationNumber>, Refusal> {
+        let wanted = project.organization_key.as_deref();
+        let found = properties.iter().find(|(key, _)| Some(&**key) == wanted);
+        let first = match found {
+            Some((_, Value::List(items))) => items.first(),
+            Some((_, other)) => Some(other),
+            None => None,
         };
         let id = match first {
-            Value::Text(text) if !text.is_empty() => Cow::Borrowed(&**text),
-            Value::Int(number) => Cow::Owned(number.to_string()),
-            _ => return None,
+            Some(Value::Text(text)) if !text.is_empty() => Cow::Borrowed(&**text),
+            Some(Value::Int(number)) => Cow::Owned(number.to_string()),
+            _ => return Ok(None),
         };
-        Some(self.organization(project, &id, definitions))
+        self.organization(project, None, &id, definitions).map(Some)
     }
 
+    /// The organization's number; new ones count against the limit on new people.
     fn organization(
         &self,
         project: &Project,
+        group: Option<&str>,
         id: &str,
         definitions: &mut Vec<Definition>,
-    ) -> OrganizationNumber {
-        let resolved = self.pipeline.vault.resolve_organization(&project.name, id);
+    ) -> Result<OrganizationNumber, Refusal> {
+        let (vault, limit) = (&self.pipeline.vault, &self.pipeline.rates.new_people);
+        let name = &project.name;
+        let known = vault.resolve_organization(name, group, id, !limit.is_on());
+        let resolved = match known {
+            Some(known) => known,
+            None if limit.left(self.rate_key(project), self.received) == 0 => {
+                return Err(Refusal::NewPeopleLimit);
+            }
+            None => {
+                limit.count(self.rate_key(project), 1, self.received);
+                vault
+                    .resolve_organization(name, group, id, true)
+                    .ok_or(Refusal::NewPeopleLimit)?
+            }
+        };
         definitions.extend(resolved.definition);
-        resolved.number
+        Ok(resolved.number)
+    }
+
+    /// The properties without ids of people who were forgotten; `None` where there are none of those. Whoever names such an id
+    /// beside their own, such as the next user of the same device, is not refused, but the id goes nowhere.
+    fn without_forgotten<'v>(
+        &self,
+        project: &Project,
+        properties: &[(Cow<'v, str>, Value<'v>)],
+    ) -> Option<Vec<(Cow<'v, str>, Value<'v>)>> {
+        let names = |value: &Value<'_>| {
+            value
+                .as_text()
+                .is_some_and(|id| self.pipeline.vault.is_forgotten_id(&project.name, id))
+        };
+        let is_clean = |(key, value): &&(Cow<'_, str>, Value<'_>)| {
+            !NAMES_OF_IDS.contains(&&**key)
+                || match value {
+                    Value::List(items) => !items.iter().any(names),
+                    single => !names(single),
+                }
+        };
+        let is_bereft = !properties.iter().all(|property| is_clean(&property));
+        is_bereft.then(|| properties.iter().filter(is_clean).cloned().collect())
     }
 
     fn context<'b>(

@@ -92,6 +92,79 @@ async fn a_vendors_confirmation_shrinks_what_is_held_and_ends_the_escrow() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn nobody_else_brings_a_forgotten_id_back_to_a_vendor() {
+    let (server, vendor) = server_with_vendor().await;
+    let token = server.folder.token.clone();
+    let said = |name: &str, mut properties: Value| {
+        properties["token"] = json!(token);
+        json!([{ "event": name, "properties": properties }])
+    };
+    let anonymous = json!({ "distinct_id": "$device:d4", "$device_id": "d4" });
+    let known = json!({ "distinct_id": "a", "$user_id": "a", "$device_id": "d4" });
+    server.track(said("Came", anonymous)).await;
+    server.track(said("Signed in", known)).await;
+    let before = vendor.wait_for(2).await;
+    let tokens: Vec<String> = before
+        .iter()
+        .map(|(_, item)| {
+            item["properties"]["distinct_id"]
+                .as_str()
+                .unwrap()
+                .to_owned()
+        })
+        .collect();
+    erase(&server, None).await;
+    let others = [
+        said(
+            "Looked",
+            json!({ "distinct_id": "b", "$user_id": "b", "$device_id": "d4" }),
+        ),
+        said(
+            "Looked",
+            json!({ "distinct_id": "$device:d4", "$device_id": "d4" }),
+        ),
+        said("Looked", json!({ "distinct_id": "d4" })),
+        said("$create_alias", json!({ "distinct_id": "b", "alias": "a" })),
+        said(
+            "$identify",
+            json!({ "distinct_id": "b", "$identified_id": "b", "$anon_id": "d4" }),
+        ),
+        said(
+            "$merge",
+            json!({ "distinct_id": "b", "$distinct_ids": ["b", "a"] }),
+        ),
+        said("Last", json!({ "distinct_id": "b" })),
+    ];
+    for other in others {
+        server.track(other).await;
+    }
+    let is_last = |(_, item): &(String, Value)| item["event"] == "Last";
+    let mut count = 3;
+    let received = loop {
+        let received = vendor.wait_for(count).await;
+        if received.iter().any(is_last) {
+            break received;
+        }
+        count = received.len() + 1;
+    };
+    let later = json!(
+        received[before.len()..]
+            .iter()
+            .map(|(_, item)| item)
+            .collect::<Vec<_>>()
+    );
+    let text = later.to_string();
+    for token in tokens {
+        assert!(!text.contains(&token), "{token} in {text}");
+    }
+    assert!(
+        text.contains("Looked"),
+        "the next user of the device is not refused"
+    );
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_restored_vault_forgets_again_whom_the_list_names() {
     let (server, vendor) = server_with_vendor().await;
     let token = server.folder.token.clone();

@@ -86,6 +86,10 @@ impl People {
             .copied()
     }
 
+    pub(crate) fn has_tombstones(&self) -> bool {
+        !self.tombstones.is_empty()
+    }
+
     pub(crate) fn tombstone(&self, key: &[u8; 16]) -> Option<Tombstone> {
         self.tombstones.get(key).copied()
     }

@@ -8,7 +8,8 @@ use super::plan::{self, Id, Plan};
 use super::{IdentityMode, Resolved};
 use crate::vault::Vault;
 use cofferdam_model::{
-    Definition, IdKey, IdentityClaim, LinkKind, PersonNumber, ProjectName, Provenance, Refusal,
+    DEVICE_PREFIX, Definition, IdKey, IdentityClaim, LinkKind, PersonNumber, ProjectName,
+    Provenance, Refusal,
 };
 use std::sync::PoisonError;
 
@@ -60,7 +61,7 @@ impl Vault {
         provenance: Provenance,
     ) -> Result<Option<Resolved>, Refusal> {
         let subject = self.known(people, project, plan.subject)?;
-        let link = self.sides(people, project, plan, &subject);
+        let link = self.sides(people, project, plan, &subject)?;
         let verdict = match &link {
             Some((kind, one, other)) => judge(people, *kind, one, other, provenance),
             None => Verdict::Nothing,
@@ -102,7 +103,7 @@ impl Vault {
     ) -> Result<Resolved, Refusal> {
         let subject = self.known(people, project, plan.subject)?;
         let link = self
-            .sides(people, project, plan, &subject)
+            .sides(people, project, plan, &subject)?
             .filter(|(kind, one, other)| {
                 judge(people, *kind, one, other, provenance) == Verdict::Link
             });
@@ -150,38 +151,59 @@ impl Vault {
     ) -> Result<Known<'a>, Refusal> {
         let key = self.person_key(project, &id.pieces());
         let number = people.find(&key);
-        if number.is_none()
-            && let Some(tombstone) = people.tombstone(&key)
-            && self.clock.now().0 < tombstone.erased_at.saturating_add(TOMBSTONE_MS)
-        {
+        if number.is_none() && self.is_buried(people, project, &id.pieces()) {
             return Err(Refusal::Forgotten);
         }
         Ok(Known { id, key, number })
     }
 
-    /// The two ids of the claim's link, looked up; `None` where there is no link, or one of them was forgotten.
+    /// Whether an id has a tombstone that still holds, in this spelling or the other one of the same device.
+    pub(crate) fn is_buried(&self, people: &People, project: &ProjectName, id: &[&str; 2]) -> bool {
+        let [prefix, text] = *id;
+        let holds = |pieces: &[&str; 2]| {
+            let stone = people.tombstone(&self.person_key(project, pieces));
+            stone.is_some_and(|stone| {
+                self.clock.now().0 < stone.erased_at.saturating_add(TOMBSTONE_MS)
+            })
+        };
+        let other = match (prefix, text.strip_prefix(DEVICE_PREFIX)) {
+            ("", None) => [DEVICE_PREFIX, text],
+            ("", Some(bare)) => ["", bare],
+            _ => ["", text],
+        };
+        people.has_tombstones() && (holds(id) || holds(&other))
+    }
+
+    /// The two ids of the claim's link, looked up; `None` where there is no link, or the device of it was forgotten. An event
+    /// that is only about a link is refused where one of the ids was.
     fn sides<'a>(
         &self,
         people: &People,
         project: &ProjectName,
         plan: &Plan<'a>,
         subject: &Known<'a>,
-    ) -> Option<(LinkKind, Known<'a>, Known<'a>)> {
-        let (kind, one, other) = plan.link?;
+    ) -> Result<Option<(LinkKind, Known<'a>, Known<'a>)>, Refusal> {
+        let Some((kind, one, other)) = plan.link else {
+            return Ok(None);
+        };
         let look = |id: Id<'a>| {
             if id.pieces() == subject.id.pieces() {
-                return Some(*subject);
+                return Ok(*subject);
             }
-            self.known(people, project, id).ok()
+            self.known(people, project, id)
         };
-        let mut one = look(one)?;
+        let (mut one, other) = match (look(one), look(other)) {
+            (Ok(one), Ok(other)) => (one, other),
+            _ if kind == LinkKind::Simplified => return Ok(None),
+            (Err(refusal), _) | (_, Err(refusal)) => return Err(refusal),
+        };
         if kind == LinkKind::Simplified && one.number.is_none() {
             // The same device may have sent its events under the bare id, as original merging does.
             let bare = Id {
                 prefix: "",
                 ..one.id
             };
-            if let Some(bare) = look(bare)
+            if let Ok(bare) = look(bare)
                 && bare
                     .number
                     .is_some_and(|number| people.is_anonymous(number))
@@ -189,7 +211,7 @@ impl Vault {
                 one = bare;
             }
         }
-        Some((kind, one, look(other)?))
+        Ok(Some((kind, one, other)))
     }
 
     fn number(

@@ -3,7 +3,7 @@
 use super::*;
 use crate::{Choice, Scope, Standing, crypt};
 use cofferdam_access::{ManageKeys, ReadPeople};
-use cofferdam_model::{IdKind, Pseudonyms, Refusal, SealError, Sealer};
+use cofferdam_model::{Day, IdKind, Pseudonyms, Refusal, SealError, Sealer};
 use hmac::{Hmac, KeyInit, Mac};
 use proptest::prelude::*;
 use std::fs;
@@ -62,7 +62,9 @@ async fn what_was_projected_is_there_after_a_restart() {
     let mut journal = Vec::new();
     let anonymous = journaled(&vault, &by_device("d1", None), &mut journal);
     let user = journaled(&vault, &by_device("d1", Some("u1")), &mut journal);
-    let organization = vault.resolve_organization(&project(), "org-17");
+    let organization = vault
+        .resolve_organization(&project(), None, "org-17", true)
+        .unwrap();
     journal.extend(organization.definition);
     let mut sealed = Vec::new();
     Sealer::seal(&*vault, user, b"context", b"plain", &mut sealed).unwrap();
@@ -72,7 +74,7 @@ async fn what_was_projected_is_there_after_a_restart() {
         .set_choice(user, Scope::Vendor("mixpanel".into()), Choice::Objected)
         .await
         .unwrap();
-    let insert = vault.insert_key(&project(), "Signed Up", "u1", "i1");
+    let insert = vault.insert_key(&project(), Some(Day(20_000)), "Signed Up", "u1", "i1");
     drop(vault);
 
     let vault = fixture.vault().await;
@@ -81,7 +83,9 @@ async fn what_was_projected_is_there_after_a_restart() {
     assert_eq!(vault.lookup(&project(), "$device:d1"), Some(anonymous));
     assert_eq!(vault.lookup(&project(), "u2"), None);
     assert_eq!(vault.merge_map().canonical(user), anonymous);
-    let again = vault.resolve_organization(&project(), "org-17");
+    let again = vault
+        .resolve_organization(&project(), None, "org-17", true)
+        .unwrap();
     assert_eq!(
         (again.number, again.definition),
         (organization.number, None)
@@ -97,7 +101,7 @@ async fn what_was_projected_is_there_after_a_restart() {
         "every process has its own key"
     );
     assert_eq!(
-        vault.insert_key(&project(), "Signed Up", "u1", "i1"),
+        vault.insert_key(&project(), Some(Day(20_000)), "Signed Up", "u1", "i1"),
         insert
     );
     let standing = vault
@@ -170,7 +174,8 @@ async fn no_id_is_in_any_file() {
     }
     journal.extend(
         vault
-            .resolve_organization(&project(), "org-secret")
+            .resolve_organization(&project(), None, "org-secret", true)
+            .unwrap()
             .definition,
     );
     vault.apply(&journal, 50).await.unwrap();
@@ -483,4 +488,37 @@ fn concurrent_resolves_agree() {
     assert!(found.windows(2).all(|pair| pair[0] == pair[1]));
     assert_eq!(vault.people(), 600);
     assert_eq!(vault.merge_map().merged().len(), 300);
+}
+
+#[tokio::test]
+async fn a_group_is_named_by_key_and_id_and_by_nothing_that_looks_like_them() {
+    let fixture = Fixture::new();
+    let vault = fixture.vault().await;
+    let number = |group, id| {
+        let found = vault.resolve_organization(&project(), group, id, true);
+        found.unwrap().number
+    };
+    let names = [
+        (Some("a"), "b:c"),
+        (Some("a:b"), "c"),
+        (None, "a:b:c"),
+        (None, "c"),
+    ];
+    let numbers: Vec<_> = names.map(|(group, id)| number(group, id)).into();
+    for (at, one) in numbers.iter().enumerate() {
+        assert!(!numbers[at + 1..].contains(one), "{:?}", names[at]);
+        assert_eq!(number(names[at].0, names[at].1), *one);
+    }
+    let unseen = vault.resolve_organization(&project(), None, "new", false);
+    assert_eq!(unseen, None);
+}
+
+#[tokio::test]
+async fn an_event_is_the_same_on_its_day_only() {
+    let fixture = Fixture::new();
+    let vault = fixture.vault().await;
+    let key = |day: Option<i32>| vault.insert_key(&project(), day.map(Day), "e", "u1", "i1");
+    assert_eq!(key(Some(20_000)), key(Some(20_000)));
+    assert_ne!(key(Some(20_000)), key(Some(20_001)));
+    assert_ne!(key(Some(20_000)), key(None));
 }

@@ -168,8 +168,13 @@ async fn late_copies_are_refused_for_30_days_and_then_it_is_somebody_new() {
         by_id("ada@example.com"),
         by_device("d1", None),
         by_device("d9", Some("ada@example.com")),
+        // The device as original merging spells it.
+        by_id("d1"),
     ] {
         assert_eq!(resolve(claim).unwrap_err(), Refusal::Forgotten);
+    }
+    for (id, is_hers) in [("d1", true), ("$device:d1", true), ("d8", false)] {
+        assert_eq!(vault.is_forgotten_id(&project(), id), is_hers, "{id}");
     }
     // Somebody else on her device is not refused, and not linked to it.
     let carol = resolve(by_device("d1", Some("carol"))).unwrap();

@@ -1,8 +1,9 @@
 //! Sealer, pseudonyms and contexts for policy without a server. The sealer only hides: sealed bytes never show the plain ones.
 
 use cofferdam_model::{
-    Category, Form, IdKey, IdKind, IdentityClaim, IncomingEvent, Limits, PersonNumber, ProjectName,
-    Provenance, Pseudonyms, Region, SealError, Sealer, TimestampMs, TokenDomain, Value, VendorId,
+    Category, Day, Form, IdKey, IdKind, IdentityClaim, IncomingEvent, Limits, PersonNumber,
+    ProjectName, Provenance, Pseudonyms, Region, SealError, Sealer, TimestampMs, TokenDomain,
+    Value, VendorId,
 };
 use cofferdam_policy::{
     ConsentMode, ConsentState, IntakeContext, Policy, ProjectSource, Record, ResolvedIdentity,
@@ -109,7 +110,7 @@ impl Pseudonyms for Fake {
         IdKey([0; 16])
     }
 
-    fn insert_key(&self, _: &ProjectName, _: &str, _: &str, _: &str) -> [u8; 16] {
+    fn insert_key(&self, _: &ProjectName, _: Option<Day>, _: &str, _: &str, _: &str) -> [u8; 16] {
         [0; 16]
     }
 
