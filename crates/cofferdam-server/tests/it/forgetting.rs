@@ -93,7 +93,11 @@ async fn a_vendors_confirmation_shrinks_what_is_held_and_ends_the_escrow() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_else_brings_a_forgotten_id_back_to_a_vendor() {
-    let (server, vendor) = server_with_vendor().await;
+    let vendor = FakeVendor::start().await;
+    let folder = Folder::new();
+    let receives = [RECEIVES, "\n\"user.device.device_id\" = \"token\""].concat();
+    folder.vendor("acme", vendor.address, &receives);
+    let server = TestServer::start(folder).await;
     let token = server.folder.token.clone();
     let said = |name: &str, mut properties: Value| {
         properties["token"] = json!(token);
@@ -106,12 +110,8 @@ async fn nobody_else_brings_a_forgotten_id_back_to_a_vendor() {
     let before = vendor.wait_for(2).await;
     let tokens: Vec<String> = before
         .iter()
-        .map(|(_, item)| {
-            item["properties"]["distinct_id"]
-                .as_str()
-                .unwrap()
-                .to_owned()
-        })
+        .map(|(_, item)| item["properties"]["distinct_id"].as_str().unwrap())
+        .map(|token| token.trim_start_matches("$device:").to_owned())
         .collect();
     erase(&server, None).await;
     let others = [
