@@ -17,8 +17,10 @@ use std::sync::Arc;
 /// Proof that an act was permitted and recorded. Cannot be made, copied or turned into a permit for another act elsewhere:
 ///
 /// ```compile_fail
-/// use cofferdam_access::{Erase, Permit};
-/// let permit: Permit<Erase> = Permit { recorded: todo!(), caller: todo!(), act: std::marker::PhantomData };
+/// use cofferdam_access::{Caller, Erase, Permit};
+/// fn made(recorded: cofferdam_audit::Recorded, caller: Caller) -> Permit<Erase> {
+///     Permit { recorded, caller, act: std::marker::PhantomData }
+/// }
 /// ```
 /// ```compile_fail
 /// use cofferdam_access::{Erase, Permit};

@@ -4,7 +4,7 @@
 //! Invariant: a connection has a header time-out and a header size limit; on stop, requests under way are finished.
 
 use crate::http;
-use anyhow::Context;
+use anyhow::Context as _;
 use axum::Router;
 use axum::response::Response;
 use hyper::Request;
@@ -12,13 +12,16 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::convert::Infallible;
+use std::future::poll_fn;
+use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_rustls::TlsAcceptor;
@@ -67,49 +70,29 @@ pub fn serve_tcp<H, F>(
     listener: TcpListener,
     tls: Option<TlsAcceptor>,
     handler: H,
-    mut stop: watch::Receiver<bool>,
+    stop: watch::Receiver<bool>,
 ) -> JoinHandle<()>
 where
     H: Fn(Request<Incoming>, SocketAddr) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Response> + Send + 'static,
 {
-    tokio::spawn(async move {
-        let mut connections = JoinSet::new();
-        loop {
-            let accepted = tokio::select! {
-                accepted = listener.accept() => accepted,
-                _ = stop.wait_for(|stop| *stop) => break,
-            };
-            while connections.try_join_next().is_some() {}
-            let Ok((stream, peer)) = accepted else {
-                // Out of descriptors or a reset before accept: go on soon, without spinning.
-                tokio::time::sleep(ACCEPT_RETRY).await;
-                continue;
-            };
-            if connections.len() >= CONNECTIONS_MAX {
-                // The newest is turned away: those that are served have descriptors for files and vendors left.
-                drop(stream);
-                continue;
-            }
-            let _ = stream.set_nodelay(true);
-            let (handler, tls, stop) = (handler.clone(), tls.clone(), stop.clone());
-            let handler = move |request| handler(request, peer);
-            connections.spawn(async move {
-                match tls {
-                    None => connection(stream, handler, stop).await,
-                    Some(tls) => {
-                        let handshake =
-                            tokio::time::timeout(HEADERS_TIMEOUT, tls.accept(stream)).await;
-                        if let Ok(Ok(stream)) = handshake {
-                            connection(stream, handler, stop).await;
-                        }
+    let served = move |(stream, peer): (TcpStream, SocketAddr), stop| {
+        let _ = stream.set_nodelay(true);
+        let (handler, tls) = (handler.clone(), tls.clone());
+        let handler = move |request| handler(request, peer);
+        async move {
+            match tls {
+                None => connection(stream, handler, stop).await,
+                Some(tls) => {
+                    let handshake = tokio::time::timeout(HEADERS_TIMEOUT, tls.accept(stream)).await;
+                    if let Ok(Ok(stream)) = handshake {
+                        connection(stream, handler, stop).await;
                     }
                 }
-            });
+            }
         }
-        drop(listener);
-        drain(connections).await;
-    })
+    };
+    tokio::spawn(serve(move |cx| listener.poll_accept(cx), served, stop))
 }
 
 /// Serves a router on a Unix socket of mode 0600 until `stop`.
@@ -119,7 +102,7 @@ where
 pub fn serve_unix(
     path: &Path,
     router: Router,
-    mut stop: watch::Receiver<bool>,
+    stop: watch::Receiver<bool>,
 ) -> anyhow::Result<JoinHandle<()>> {
     use std::os::unix::fs::PermissionsExt;
     // A socket file without a process behind it is what a killed server leaves; the lock is ours.
@@ -128,25 +111,44 @@ pub fn serve_unix(
         UnixListener::bind(path).with_context(|| format!("cannot listen on {}", path.display()))?;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
     let path = path.to_owned();
+    let served = move |(stream, _), stop| {
+        let router = router.clone();
+        let handler = move |request| http::routed(router.clone(), request);
+        connection::<UnixStream, _, _>(stream, handler, stop)
+    };
     Ok(tokio::spawn(async move {
-        let mut connections = JoinSet::new();
-        loop {
-            let accepted = tokio::select! {
-                accepted = listener.accept() => accepted,
-                _ = stop.wait_for(|stop| *stop) => break,
-            };
-            while connections.try_join_next().is_some() {}
-            let Ok((stream, _)) = accepted else {
-                tokio::time::sleep(ACCEPT_RETRY).await;
-                continue;
-            };
-            let (router, stop) = (router.clone(), stop.clone());
-            let handler = move |request| http::routed(router.clone(), request);
-            connections.spawn(connection(stream, handler, stop));
-        }
-        drain(connections).await;
+        serve(move |cx| listener.poll_accept(cx), served, stop).await;
         let _ = std::fs::remove_file(path);
     }))
+}
+
+/// Accepts until `stop`, has each connection served, then lets the requests under way finish. What `accept` owns is closed first.
+async fn serve<S, F>(
+    mut accept: impl FnMut(&mut Context<'_>) -> Poll<io::Result<S>>,
+    served: impl Fn(S, watch::Receiver<bool>) -> F,
+    mut stop: watch::Receiver<bool>,
+) where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let mut connections = JoinSet::new();
+    loop {
+        let accepted = tokio::select! {
+            accepted = poll_fn(&mut accept) => accepted,
+            _ = stop.wait_for(|stop| *stop) => break,
+        };
+        while connections.try_join_next().is_some() {}
+        let Ok(stream) = accepted else {
+            // Out of descriptors or a reset before accept: go on soon, without spinning.
+            tokio::time::sleep(ACCEPT_RETRY).await;
+            continue;
+        };
+        // The newest is turned away: those that are served have descriptors for files and vendors left.
+        if connections.len() < CONNECTIONS_MAX {
+            connections.spawn(served(stream, stop.clone()));
+        }
+    }
+    drop(accept);
+    drain(connections).await;
 }
 
 async fn drain(mut connections: JoinSet<()>) {
