@@ -1,6 +1,6 @@
 //! The state that the outbox's lines add up to: cursor, containment, totals, open batches, dead letters.
 //!
-//! Each line carries cursor, containment and totals whole, so that any suffix of the log that holds the open batches is enough.
+//! Each line carries cursor, containment and totals whole, so that any suffix of the log that holds the open batch is enough.
 //! Invariant: applying the lines of the log in order gives the book that wrote them; pure, no IO.
 
 use crate::answer::Verdict;
@@ -138,6 +138,11 @@ pub(crate) enum Change {
     Contained,
     /// Resumed: starts at `skip_until`.
     Resumed,
+    /// All that the lines before it still say, so that they can go.
+    Kept {
+        dead: VecDeque<DeadLetter>,
+        open: Option<Batch>,
+    },
 }
 
 /// A line of the outbox.
@@ -169,7 +174,11 @@ impl Book {
         };
         let has_left = !matches!(
             line.change,
-            Change::Moved | Change::Queued(_) | Change::Rebuilt(_) | Change::Resumed
+            Change::Moved
+                | Change::Queued(_)
+                | Change::Rebuilt(_)
+                | Change::Resumed
+                | Change::Kept { .. }
         );
         if let (true, Some(batch)) = (has_left, &self.open) {
             line.standing.attempted = batch.number;
@@ -185,7 +194,11 @@ impl Book {
                 // What was announced and is dropped now may have left.
                 line.totals.unknown += self.open_items();
             }
-            Change::Moved | Change::Rebuilt(_) | Change::Marked | Change::Halved(_) => {}
+            Change::Moved
+            | Change::Rebuilt(_)
+            | Change::Marked
+            | Change::Halved(_)
+            | Change::Kept { .. } => {}
         }
         line
     }
@@ -217,6 +230,7 @@ impl Book {
             }
             Change::Ended { ending, day } => self.end(&ending, day),
             Change::Contained | Change::Resumed => self.open = None,
+            Change::Kept { dead, open } => (self.dead, self.open) = (dead, open),
         }
     }
 

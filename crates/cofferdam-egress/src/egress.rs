@@ -216,6 +216,31 @@ impl Egress {
             .all(|vendor| running.contains_key(vendor))
     }
 
+    /// Deletes what outboxes hold of finished batches, once it is `finished_age_max` old or the vault has begun a new entry key, so
+    /// that nothing of a forgotten person waits for its quota.
+    ///
+    /// # Errors
+    /// [`EgressError`] of the first outbox that cannot be written; the others are done all the same.
+    pub async fn drop_finished(&self) -> Result<(), EgressError> {
+        let mut parked = self.parked.lock().await;
+        let mut result = Ok(());
+        for shared in self.all() {
+            let dropped = shared.outbox.lock().await.drop_finished().await;
+            result = result.and(dropped);
+        }
+        let present = self.options.vault.present_entry_tag();
+        for vendor in self.idle_outboxes()? {
+            let is_done = |tags: &Vec<u32>| tags.iter().all(|tag| *tag == present);
+            if !parked.get(&vendor).is_some_and(is_done) {
+                match self.renewed(&vendor).await {
+                    Ok(tags) => drop(parked.insert(vendor, tags)),
+                    Err(error) => result = result.and(Err(error)),
+                }
+            }
+        }
+        result
+    }
+
     /// Entry keys that outboxes still need, ascending. Those of vendors that are not configured at present count: with its keys
     /// an outbox would lose the containment that it holds.
     ///
@@ -229,8 +254,8 @@ impl Egress {
         }
         for vendor in self.idle_outboxes()? {
             if !parked.contains_key(&vendor) {
-                let read = self.read_tags(&vendor).await?;
-                parked.insert(vendor.clone(), read);
+                let tags = self.renewed(&vendor).await?;
+                parked.insert(vendor.clone(), tags);
             }
             tags.extend(parked.get(&vendor).into_iter().flatten());
         }
@@ -259,16 +284,15 @@ impl Egress {
         Ok(idle)
     }
 
-    async fn read_tags(&self, vendor: &VendorId) -> Result<Vec<u32>, EgressError> {
+    /// Entry keys of an outbox without a worker, after all that is finished was dropped from it: nobody else will.
+    async fn renewed(&self, vendor: &VendorId) -> Result<Vec<u32>, EgressError> {
         let (id, options) = (vendor.clone(), self.options.clone());
-        tokio::task::spawn_blocking(move || {
-            let outbox = Outbox::open(&id, &options)?;
-            let tags = outbox.tags();
-            outbox.close();
-            Ok(tags)
-        })
-        .await
-        .map_err(|_| EgressError::Gone(vendor.clone()))?
+        let opened = tokio::task::spawn_blocking(move || Outbox::open(&id, &options)).await;
+        let mut outbox = opened.map_err(|_| EgressError::Gone(vendor.clone()))??;
+        let renewed = outbox.renew().await;
+        let tags = outbox.tags();
+        outbox.close();
+        renewed.map(|()| tags)
     }
 
     /// Whether every vendor has been offered everything that is durable now, and nothing is on its way.

@@ -128,8 +128,10 @@ pub struct EgressLimits {
     pub backlog_bytes_max: u64,
     /// How long a record may wait for one vendor; older ones leave the backlog, counted.
     pub backlog_age_max: Duration,
-    /// Bytes of finished outbox lines that are kept for dead letters and for rebuilding the ledger.
+    /// Bytes of outbox lines of finished batches that are kept for comparing the ledger with them.
     pub outbox_bytes_max: u64,
+    /// How long they are kept at most; when somebody is forgotten, they go at once.
+    pub finished_age_max: Duration,
     /// Most dead letters listed.
     pub dead_letters_max: usize,
 }
@@ -148,6 +150,7 @@ impl Default for EgressLimits {
             backlog_bytes_max: 20 * 1024 * 1024 * 1024,
             backlog_age_max: Duration::from_secs(7 * 86_400),
             outbox_bytes_max: 256 * 1024 * 1024,
+            finished_age_max: Duration::from_secs(3_600),
             dead_letters_max: 10_000,
         }
     }

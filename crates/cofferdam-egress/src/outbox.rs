@@ -8,10 +8,19 @@ mod line;
 use crate::book::{Book, Change, Line, Standing};
 use crate::{EgressError, EgressOptions, Totals};
 use cofferdam_journal::{Append, Journal, JournalError, JournalOptions, NO_KEY};
-use cofferdam_model::{SealError, VendorId};
+use cofferdam_model::{Clock, SealError, VendorId};
 use cofferdam_vault::Vault;
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
+
+/// A line on disk.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Held {
+    pub(crate) number: u64,
+    bytes: u64,
+    appended_ms: u64,
+}
 
 /// An open outbox.
 #[derive(Debug)]
@@ -20,12 +29,14 @@ pub(crate) struct Outbox {
     journal: Journal,
     vault: Arc<Vault>,
     pub(crate) book: Book,
-    /// Line number and size of the lines that are still held, ascending.
-    held: VecDeque<(u64, u64)>,
+    /// The lines that are still held, ascending.
+    held: VecDeque<Held>,
     held_bytes: u64,
     /// Line of the open batch, and what follows it, is never released.
     open_line: Option<u64>,
     bytes_max: u64,
+    age_max: Duration,
+    clock: Arc<dyn Clock>,
     /// Whether the log's end was cut off at opening: what it held is not known.
     pub(crate) was_cut: bool,
 }
@@ -65,6 +76,8 @@ impl Outbox {
             held_bytes: 0,
             open_line: None,
             bytes_max: options.limits.outbox_bytes_max,
+            age_max: options.limits.finished_age_max,
+            clock: Arc::clone(&options.clock),
             was_cut: recovery.cut.is_some(),
         };
         outbox.replay(recovery.first_seq)?;
@@ -76,7 +89,7 @@ impl Outbox {
         let mut unread = None;
         loop {
             let lines = self.lines(at)?;
-            let Some((last, ..)) = lines.last() else {
+            let Some((last, _)) = lines.last() else {
                 return match unread {
                     // The last line is never released: without it containment and cursor are unknown, and nothing may be sent.
                     Some(line) => Err(EgressError::DamagedLine {
@@ -86,19 +99,19 @@ impl Outbox {
                     None => Ok(()),
                 };
             };
-            at = last + 1;
-            for (number, bytes, line) in lines {
+            at = last.number + 1;
+            for (held, line) in lines {
                 // A line whose key is gone was released: its effect is in the lines after it.
-                unread = line.is_none().then_some(number);
+                unread = line.is_none().then_some(held.number);
                 if let Some(line) = line {
-                    self.take(number, bytes, line);
+                    self.take(held, line);
                 }
             }
         }
     }
 
-    /// Lines from one on: number, size, and the line where its key still exists. Blocking.
-    pub(crate) fn lines(&self, from: u64) -> Result<Vec<(u64, u64, Option<Line>)>, EgressError> {
+    /// Lines from one on, where their keys still exist. Blocking.
+    pub(crate) fn lines(&self, from: u64) -> Result<Vec<(Held, Option<Line>)>, EgressError> {
         let entries = self
             .journal
             .read(from, 4 * 1024 * 1024)
@@ -115,14 +128,19 @@ impl Outbox {
                 Err(SealError::Forgotten) => None,
                 Err(_) => return Err(damaged()),
             };
-            lines.push((number, entry.payload.len() as u64, line));
+            let held = Held {
+                number,
+                bytes: entry.payload.len() as u64,
+                appended_ms: entry.appended_ms,
+            };
+            lines.push((held, line));
         }
         Ok(lines)
     }
 
     /// Number of the first line that is still held.
     pub(crate) fn first_line(&self) -> u64 {
-        self.held.front().map_or(0, |(number, _)| *number)
+        self.held.front().map_or(0, |held| held.number)
     }
 
     /// Makes a change durable, then takes it over. Not to be dropped half-way except at the end of the process.
@@ -145,7 +163,12 @@ impl Outbox {
             .append(append)
             .await
             .map_err(|source| self.failed(source))?;
-        self.take(appended.first_seq, bytes, line);
+        let held = Held {
+            number: appended.first_seq,
+            bytes,
+            appended_ms: self.now_ms(),
+        };
+        self.take(held, line);
         Ok(())
     }
 
@@ -162,10 +185,10 @@ impl Outbox {
         // The last line always stays: it holds the standing.
         while self.held.len() > 1 && self.held_bytes > self.bytes_max {
             match self.held.front().copied() {
-                Some((number, bytes)) if number < until => {
+                Some(held) if held.number < until => {
                     self.held.pop_front();
-                    self.held_bytes -= bytes;
-                    free = Some(number + 1);
+                    self.held_bytes -= held.bytes;
+                    free = Some(held.number + 1);
                 }
                 _ => break,
             }
@@ -178,6 +201,38 @@ impl Outbox {
         Ok(())
     }
 
+    /// Deletes all lines of batches that have ended, where any is older than `finished_age_max` or a line is encrypted under a key
+    /// that is not in use any more, as after somebody was forgotten. What still counts is durable in a line of its own before.
+    pub(crate) async fn drop_finished(&mut self) -> Result<(), EgressError> {
+        let present = self.vault.present_entry_tag();
+        let oldest = self.held.front().map_or(u64::MAX, |held| held.appended_ms);
+        let age_ms = u128::from(self.now_ms().saturating_sub(oldest));
+        let is_old = self.held.len() > 1 && age_ms >= self.age_max.as_millis();
+        if is_old || self.tags().iter().any(|tag| *tag != present) {
+            self.renew().await?;
+        }
+        Ok(())
+    }
+
+    /// Leaves one line, which says all that still counts, and deletes the others.
+    pub(crate) async fn renew(&mut self) -> Result<(), EgressError> {
+        if self.held.is_empty() {
+            return Ok(());
+        }
+        let sealed = self.journal.seal().await;
+        sealed.map_err(|source| self.failed(source))?;
+        let (dead, open) = (self.book.dead.clone(), self.book.open.clone());
+        self.note(Change::Kept { dead, open }).await?;
+        let Some(kept) = self.held.back().copied() else {
+            return Ok(());
+        };
+        self.journal
+            .release(kept.number)
+            .map_err(|source| self.failed(source))?;
+        (self.held, self.held_bytes) = ([kept].into(), kept.bytes);
+        Ok(())
+    }
+
     /// Keys that lines are still encrypted under.
     pub(crate) fn tags(&self) -> Vec<u32> {
         self.journal.tags()
@@ -187,11 +242,15 @@ impl Outbox {
         self.journal.close();
     }
 
-    fn take(&mut self, number: u64, bytes: u64, line: Line) {
-        self.held.push_back((number, bytes));
-        self.held_bytes += bytes;
-        if matches!(line.change, Change::Queued(_)) {
-            self.open_line = Some(number);
+    fn now_ms(&self) -> u64 {
+        self.clock.now().0.max(0).cast_unsigned()
+    }
+
+    fn take(&mut self, held: Held, line: Line) {
+        self.held.push_back(held);
+        self.held_bytes += held.bytes;
+        if matches!(line.change, Change::Queued(_) | Change::Kept { .. }) {
+            self.open_line = Some(held.number);
         }
         self.book.apply(line);
         if self.book.open.is_none() {

@@ -48,7 +48,7 @@ pub enum Reason {
     Other,
 }
 
-/// An item that the vendor refused for good. The item itself stays encrypted in the outbox.
+/// An item that the vendor refused for good. The item itself is gone from the outbox soon after.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeadLetter {
     /// Number of the batch.

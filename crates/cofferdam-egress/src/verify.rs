@@ -46,11 +46,11 @@ fn recompute(outbox: &Outbox, ledger: &Ledger, vendor: &VendorId) -> Result<Veri
     let mut at = outbox.first_line();
     loop {
         let lines = outbox.lines(at)?;
-        let Some((last, ..)) = lines.last() else {
+        let Some((last, _)) = lines.last() else {
             break;
         };
-        at = last + 1;
-        for line in lines.into_iter().filter_map(|(_, _, line)| line) {
+        at = last.number + 1;
+        for line in lines.into_iter().filter_map(|(_, line)| line) {
             if let (
                 Some((_, delivered)),
                 Some((_, part)),
@@ -71,7 +71,16 @@ fn recompute(outbox: &Outbox, ledger: &Ledger, vendor: &VendorId) -> Result<Veri
                     }
                 }
             }
-            if let Change::Queued(batch) = &line.change {
+            let begun = match &line.change {
+                Change::Queued(batch) => Some(batch),
+                // Where the lines before it are still there, it repeats one of their batches.
+                Change::Kept { open: kept, .. } => kept.as_ref().filter(|kept| {
+                    let known = open.as_ref();
+                    known.is_none_or(|(known, _)| known.number != kept.number)
+                }),
+                _ => None,
+            };
+            if let Some(batch) = begun {
                 emit(open.take(), ledger, vendor, &mut out)?;
                 open = Some((batch.clone(), vec![false; batch.metas.len()]));
             }

@@ -197,6 +197,17 @@ impl Journal {
         answer.await.unwrap_or(Err(JournalError::Closed))
     }
 
+    /// Seals the segment that is written to where it holds anything, so that whatever is appended from now on is in later ones, and
+    /// [`Journal::release`] can delete all that is there.
+    ///
+    /// # Errors
+    /// `Unavailable` where no segment can be begun, `Closed`.
+    pub async fn seal(&self) -> Result<(), JournalError> {
+        let (reply, answer) = oneshot::channel();
+        self.inner.shared.queue.seal(reply)?;
+        answer.await.unwrap_or(Err(JournalError::Closed))
+    }
+
     /// Durable entries from the one that holds `from_seq` (or the next there is) on: up to `bytes_max` of payload, but at
     /// least one if there is any. An entry that begins before `from_seq` is returned whole. Blocking.
     ///

@@ -12,6 +12,9 @@ use tokio::sync::oneshot;
 /// Where the answer to an append goes.
 pub(crate) type Reply = oneshot::Sender<Result<Appended, JournalError>>;
 
+/// Where the answer to a seal goes.
+pub(crate) type SealReply = oneshot::Sender<Result<(), JournalError>>;
+
 /// An append that waits.
 #[derive(Debug)]
 pub(crate) struct Pending {
@@ -27,6 +30,8 @@ pub(crate) struct Pending {
 pub(crate) enum Work {
     /// Everything that waited.
     Group(Vec<Pending>),
+    /// These callers want a segment that holds nothing yet.
+    Seal(Vec<SealReply>),
     /// A release wants the window frozen, and an old segment sealed.
     Tidy,
     /// Nothing waits and nothing will.
@@ -45,6 +50,7 @@ pub(crate) struct Queue {
 struct State {
     waiting: Vec<Pending>,
     bytes: usize,
+    seals: Vec<SealReply>,
     shut: Option<Duration>,
     tidy: bool,
     closed: bool,
@@ -86,10 +92,25 @@ impl Queue {
         Ok(())
     }
 
+    /// Asks for a segment that holds nothing yet.
+    pub(crate) fn seal(&self, reply: SealReply) -> Result<(), JournalError> {
+        let mut state = self.lock();
+        if state.closed {
+            return Err(JournalError::Closed);
+        }
+        state.seals.push(reply);
+        drop(state);
+        self.changed.notify_all();
+        Ok(())
+    }
+
     /// Waits for work.
     pub(crate) fn next(&self) -> Work {
         let mut state = self.lock();
         loop {
+            if !state.seals.is_empty() {
+                return Work::Seal(std::mem::take(&mut state.seals));
+            }
             if !state.waiting.is_empty() {
                 state.bytes = 0;
                 let room = state.waiting.len();
@@ -153,6 +174,7 @@ impl Queue {
         let mut state = self.lock();
         state.closed = true;
         state.waiting.clear();
+        state.seals.clear();
         state.bytes = 0;
     }
 

@@ -9,7 +9,7 @@ use crate::{
     file::{read_exact, write_all},
     format::{GroupBuilder, HEADER, Head, PROBE},
     journal::Shared,
-    queue::{Pending, Reply, Work},
+    queue::{Pending, Reply, SealReply, Work},
     segment::Segment,
     stats::add,
     window::Window,
@@ -61,6 +61,7 @@ impl Writer {
                 Some(error) => Err(error),
                 None => match self.shared.queue.next() {
                     Work::Group(group) => self.append(group),
+                    Work::Seal(replies) => self.seal(replies),
                     Work::Tidy => self.tidy(),
                     Work::Closed => return,
                 },
@@ -216,6 +217,19 @@ impl Writer {
         }
         self.window.freeze();
         Ok(())
+    }
+
+    fn seal(&mut self, replies: Vec<SealReply>) -> Result<(), JournalError> {
+        let done = self.roll();
+        let retry_after = self.shared.options.resume_min;
+        for reply in replies {
+            // A caller that has gone away needs no answer.
+            let _unused = reply.send(match &done {
+                Ok(()) => Ok(()),
+                Err(_) => Err(JournalError::Unavailable { retry_after }),
+            });
+        }
+        done
     }
 
     /// Seals the segment and begins the next.

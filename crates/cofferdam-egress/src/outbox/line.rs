@@ -53,6 +53,7 @@ pub(super) fn decode(bytes: &[u8]) -> Option<Line> {
 fn parts(change: &Change) -> Box<dyn Iterator<Item = &Part> + '_> {
     match change {
         Change::Queued(batch) | Change::Rebuilt(batch) => Box::new(batch.parts.iter()),
+        Change::Kept { open, .. } => Box::new(open.iter().flat_map(|batch| &batch.parts)),
         Change::Halved(parts) => Box::new(parts.iter()),
         _ => Box::new(std::iter::empty()),
     }
@@ -61,6 +62,7 @@ fn parts(change: &Change) -> Box<dyn Iterator<Item = &Part> + '_> {
 fn parts_mut(change: &mut Change) -> Box<dyn Iterator<Item = &mut Part> + '_> {
     match change {
         Change::Queued(batch) | Change::Rebuilt(batch) => Box::new(batch.parts.iter_mut()),
+        Change::Kept { open, .. } => Box::new(open.iter_mut().flat_map(|batch| &mut batch.parts)),
         Change::Halved(parts) => Box::new(parts.iter_mut()),
         _ => Box::new(std::iter::empty()),
     }

@@ -6,7 +6,7 @@ use cofferdam_audit::Audit;
 use cofferdam_egress::{
     Dialect, Egress, EgressLimits, EgressOptions, Hook, Policies, VendorOptions, VendorStatus,
 };
-use cofferdam_journal::{Append, Journal, JournalOptions, StdFiles};
+use cofferdam_journal::{Append, FileLayer, Journal, JournalOptions, StdFiles};
 use cofferdam_ledger::{Basis, Coverage, Ledger, LedgerOptions, Radius, RadiusRequest};
 use cofferdam_model::{
     Category, Clock, Day, Definition, Entropy, Form, IdentityClaim, IncomingEvent, IncomingUpdate,
@@ -25,6 +25,9 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 use tempfile::TempDir;
 use tokio::sync::watch;
+
+/// How long a test waits for an effect before it fails: longer than anything takes on a busy machine.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// 2026-03-02T00:00:00Z.
 pub(crate) const START: i64 = 1_772_409_600_000;
@@ -125,6 +128,7 @@ pub(crate) struct Setup {
     pub(crate) hook: Option<Hook>,
     pub(crate) total_timeout: Duration,
     pub(crate) is_offline: bool,
+    pub(crate) files: Arc<dyn FileLayer>,
 }
 
 impl Default for Setup {
@@ -136,8 +140,9 @@ impl Default for Setup {
         Self {
             limits,
             hook: None,
-            total_timeout: Duration::from_secs(5),
+            total_timeout: PATIENCE,
             is_offline: false,
+            files: Arc::new(StdFiles),
         }
     }
 }
@@ -222,7 +227,7 @@ impl Bench {
             clock: as_clock,
             timer: Arc::new(Played(Arc::clone(&clock))),
             entropy: as_entropy,
-            files: Arc::new(StdFiles),
+            files: setup.files,
             is_offline: setup.is_offline,
             limits: setup.limits,
             hook: setup.hook,
@@ -399,14 +404,19 @@ impl Bench {
         what: &str,
         holds: impl Fn(&VendorStatus) -> bool,
     ) -> VendorStatus {
-        for _ in 0..20_000 {
-            let status = self.status(vendor).await;
-            if holds(&status) {
-                return status;
+        let polled = async {
+            loop {
+                let status = self.status(vendor).await;
+                if holds(&status) {
+                    return status;
+                }
+                tokio::time::sleep(Duration::from_millis(1)).await;
             }
-            tokio::time::sleep(Duration::from_millis(1)).await;
+        };
+        match tokio::time::timeout(PATIENCE, polled).await {
+            Ok(status) => status,
+            Err(_) => panic!("{what} never came: {:?}", self.status(vendor).await),
         }
-        panic!("{what} never came: {:?}", self.status(vendor).await);
     }
 
     pub(crate) async fn drained(&self, vendor: &str) -> VendorStatus {

@@ -8,8 +8,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-/// Lets the vendor read whatever had left before, then gives the count.
-async fn settled_bytes(vendor: &Vendor) -> u64 {
+/// Lets the vendor read whatever had left before the cut, then gives the count.
+async fn cut_bytes(vendor: &Vendor) -> u64 {
+    vendor.closed().await;
+    quiet_bytes(vendor).await
+}
+
+/// The count when nothing more has come for a while.
+async fn quiet_bytes(vendor: &Vendor) -> u64 {
     let mut before = vendor.bytes();
     let mut same = 0;
     while same < 20 {
@@ -43,7 +49,7 @@ async fn under_load_no_byte_follows_the_acknowledgement() {
         vendor.requests(1 + round).await;
         let permit = bench.permit().await;
         bench.egress.contain(&permit, &id("a")).await.unwrap();
-        let (bytes, requests) = (settled_bytes(&vendor).await, vendor.received().len());
+        let (bytes, requests) = (cut_bytes(&vendor).await, vendor.received().len());
         let seen = other.received().len() as u64;
         other.requests(seen + 2).await;
         running.store(false, Ordering::SeqCst);
@@ -100,7 +106,7 @@ async fn a_request_on_its_way_never_becomes_whole() {
     let permit = bench.permit().await;
     bench.egress.contain(&permit, &id("a")).await.unwrap();
     vendor.behave(Behaviour::Ok);
-    settled_bytes(&vendor).await;
+    cut_bytes(&vendor).await;
     assert_eq!(
         bench.radius("a").await.people_possible,
         50,
@@ -123,7 +129,7 @@ async fn it_survives_a_restart_and_a_resume_starts_at_now() {
     let permit = bench.permit().await;
     bench.egress.contain(&permit, &id("a")).await.unwrap();
     bench.egress.contain(&permit, &id("a")).await.unwrap();
-    let bytes = settled_bytes(&vendor).await;
+    let bytes = cut_bytes(&vendor).await;
     vendor.behave(Behaviour::Ok);
     let bench = bench.restart(&[("a", &vendor)], Setup::default()).await;
     assert_eq!(bench.status("a").await.state, SendState::Contained);
@@ -133,7 +139,7 @@ async fn it_survives_a_restart_and_a_resume_starts_at_now() {
             status.totals.withheld.get(&Refusal::Contained) == Some(&10)
         })
         .await;
-    assert_eq!(settled_bytes(&vendor).await, bytes);
+    assert_eq!(cut_bytes(&vendor).await, bytes);
     let permit = bench.permit().await;
     bench.egress.resume(&permit, &id("a")).await.unwrap();
     bench.egress.resume(&permit, &id("a")).await.unwrap();
@@ -169,7 +175,7 @@ async fn it_survives_the_vendors_absence_and_the_death_of_unneeded_keys() {
     bench.drained("a").await;
     let permit = bench.permit().await;
     bench.egress.contain(&permit, &id("a")).await.unwrap();
-    let bytes = settled_bytes(&vendor).await;
+    let bytes = cut_bytes(&vendor).await;
     // The vendor's file is taken away, time passes, keys that nobody names are destroyed.
     bench.egress.configure(Vec::new()).await.unwrap();
     bench.vault.rotate_entry_key().await.unwrap();
@@ -178,7 +184,7 @@ async fn it_survives_the_vendors_absence_and_the_death_of_unneeded_keys() {
     let bench = bench.restart(&[("a", &vendor)], Setup::default()).await;
     assert_eq!(bench.status("a").await.state, SendState::Contained);
     bench.events(10..20, 3).await;
-    assert_eq!(settled_bytes(&vendor).await, bytes);
+    assert_eq!(cut_bytes(&vendor).await, bytes);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -202,14 +208,15 @@ async fn a_policy_that_does_not_parse_stops_what_waits_in_the_outbox_too() {
     vendor.requests(2).await;
     let refuse_all = cofferdam_policy::Policy::refuse_all(cofferdam_policy::PolicyId(0));
     bench.policies.send_replace(Arc::new(refuse_all));
-    let bytes = settled_bytes(&vendor).await;
-    vendor.behave(Behaviour::Ok);
+    // The worker holds only when the vendor has answered what was on its way.
     bench
         .until("a", "holding", |status| {
             status.last_error == Some("no_policy")
         })
         .await;
-    assert_eq!(settled_bytes(&vendor).await, bytes);
+    let bytes = vendor.bytes();
+    vendor.behave(Behaviour::Ok);
+    assert_eq!(quiet_bytes(&vendor).await, bytes);
     assert!(vendor.taken().is_empty());
     bench.policies.send_replace(Arc::clone(&bench.policy));
     bench.drained("a").await;
@@ -297,7 +304,7 @@ async fn an_offline_process_contains_and_sends_nothing() {
         (status.state, status.backlog_records),
         (SendState::Stopped, 10)
     );
-    assert_eq!(settled_bytes(&vendor).await, 0);
+    assert_eq!(cut_bytes(&vendor).await, 0);
     let permit = bench.permit().await;
     bench.egress.contain(&permit, &id("a")).await.unwrap();
     let bench = bench.restart(&[("a", &vendor)], Setup::default()).await;

@@ -27,15 +27,15 @@ async fn every_event_arrives_once_and_only_what_the_contract_lists() {
         ),
         (5_000, 5_000, 0)
     );
-    let raw = format!(
-        "{:?}",
-        vendor
-            .received()
-            .iter()
-            .map(|request| serde_json::to_string(&request.items()).unwrap())
-            .collect::<Vec<_>>()
+    let raw: String = vendor
+        .received()
+        .iter()
+        .map(|request| serde_json::to_string(&request.items()).unwrap())
+        .collect();
+    // With its quotes: a token may hold the letters by chance.
+    assert!(
+        raw.contains("Sign up") && !raw.contains("ada@example.com") && !raw.contains("\"u-1\"")
     );
-    assert!(raw.contains("Sign up") && !raw.contains("ada@example.com") && !raw.contains("u-1"));
     assert!(
         status
             .withheld

@@ -15,6 +15,7 @@ mod bench;
 mod contain;
 mod delivery;
 mod faults;
+mod finished;
 mod kill;
 mod older;
 mod told;

@@ -81,6 +81,8 @@ pub(crate) struct Vendor {
     received: Arc<Mutex<Vec<Received>>>,
     bytes: Arc<std::sync::atomic::AtomicU64>,
     changed: watch::Receiver<u64>,
+    /// Connections that the vendor has not seen the end of.
+    open: watch::Receiver<u64>,
 }
 
 impl Vendor {
@@ -93,6 +95,8 @@ impl Vendor {
         let bytes = Arc::new(std::sync::atomic::AtomicU64::new(0));
         let (count, changed) = watch::channel(0u64);
         let count = Arc::new(count);
+        let (opened, open) = watch::channel(0u64);
+        let opened = Arc::new(opened);
         let state = (Arc::clone(&received), Arc::clone(&bytes));
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
@@ -104,7 +108,12 @@ impl Vendor {
                     count: Arc::clone(&count),
                     probe: probe.clone(),
                 };
-                tokio::spawn(connection.run());
+                opened.send_modify(|open| *open += 1);
+                let opened = Arc::clone(&opened);
+                tokio::spawn(async move {
+                    connection.run().await;
+                    opened.send_modify(|open| *open -= 1);
+                });
             }
         });
         Self {
@@ -113,6 +122,7 @@ impl Vendor {
             received,
             bytes,
             changed,
+            open,
         }
     }
 
@@ -127,6 +137,14 @@ impl Vendor {
     /// Bytes read so far, of whole requests and of others.
     pub(crate) fn bytes(&self) -> u64 {
         self.bytes.load(std::sync::atomic::Ordering::SeqCst)
+    }
+
+    /// Waits until every connection is over and read to its end.
+    pub(crate) async fn closed(&self) {
+        let mut open = self.open.clone();
+        let closed = open.wait_for(|open| *open == 0);
+        let closed = tokio::time::timeout(crate::bench::PATIENCE, closed).await;
+        assert!(closed.is_ok(), "a connection stays open");
     }
 
     /// Markers of everything that was taken, in order, duplicates included.
@@ -153,7 +171,7 @@ impl Vendor {
     pub(crate) async fn requests(&self, count: u64) {
         let mut changed = self.changed.clone();
         tokio::time::timeout(
-            std::time::Duration::from_secs(20),
+            crate::bench::PATIENCE,
             changed.wait_for(|now| *now >= count),
         )
         .await

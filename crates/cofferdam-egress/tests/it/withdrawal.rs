@@ -1,7 +1,7 @@
 //! What waits in the outbox, when somebody is forgotten or says no, or the contract gets narrower: it does not go, not again
 //! either; the rest does; what may have left stays in the ledger.
 
-use crate::bench::{Bench, Setup, id, project, source};
+use crate::bench::{Bench, PATIENCE, Setup, id, project, source};
 use crate::vendor::{Behaviour, Received, Vendor, marker};
 use cofferdam_access::{Erase, Permit};
 use cofferdam_egress::{Hook, Step, VendorStatus};
@@ -10,7 +10,6 @@ use cofferdam_policy::{Policy, PolicyId};
 use cofferdam_vault::{Choice, Scope, Who};
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, mpsc};
-use std::time::Duration;
 
 const DOWN: Behaviour = Behaviour::Answer(500, "", "");
 
@@ -198,7 +197,7 @@ fn held_at(step: Step) -> (Hook, mpsc::Receiver<()>, mpsc::Sender<()>) {
             && let Some((there, released)) = once.lock().unwrap().take()
         {
             there.send(()).unwrap();
-            let _ = released.recv_timeout(Duration::from_secs(20));
+            let _ = released.recv_timeout(PATIENCE);
         }
         true
     });
@@ -215,7 +214,7 @@ async fn a_batch_that_never_left_is_made_anew_and_the_ledger_hears_only_of_that(
     };
     let bench = Bench::new(&[("a", &vendor)], setup).await;
     bench.events(0..10, 5).await;
-    tokio::task::block_in_place(|| arrived.recv_timeout(Duration::from_secs(20))).unwrap();
+    tokio::task::block_in_place(|| arrived.recv_timeout(PATIENCE)).unwrap();
     forget(&bench, "u-3").await;
     object(&bench, "u-4").await;
     go.send(()).unwrap();

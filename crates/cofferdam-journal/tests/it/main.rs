@@ -12,6 +12,7 @@ mod faults;
 mod grouping;
 mod kill;
 mod model;
+mod seal;
 mod support;
 mod torn;
 mod window;

@@ -80,6 +80,9 @@ impl System {
             Ok::<_, cofferdam_journal::JournalError>(journal.tags())
         })
         .await??;
+        if let Err(error) = self.egress.drop_finished().await {
+            tracing::error!(error = ?error, "an outbox keeps what it has sent");
+        }
         match self.egress.tags().await {
             Ok(tags) => {
                 needed.extend(tags);
