@@ -22,6 +22,11 @@ const EXTERNAL: &[External] = &[
         run: sink,
     },
     External {
+        short: "ledger",
+        name: "a foreign recount of a messy ledger agrees with it",
+        run: ledger,
+    },
+    External {
         short: "snapshot",
         name: "DuckDB reads a snapshot and agrees with Trends",
         run: second_engine,
@@ -121,6 +126,32 @@ fn script(python: &Path, name: &str) -> std::process::Command {
 fn sink() -> Result<()> {
     let python = tools::python("plain", &[])?;
     step(&mut script(&python, "test_mixpanel_sink.py"))
+}
+
+fn ledger() -> Result<()> {
+    // With the whole workspace, so that what the tests have built is used as it is.
+    cargo(&["build", "--workspace", "--example", "recount", "--quiet"])?;
+    let python = tools::python("plain", &[])?;
+    for seed in ["1", "2", "3"] {
+        let dir = target().join("recount").join(seed);
+        if dir.is_dir() {
+            std::fs::remove_dir_all(&dir)?;
+        }
+        std::fs::create_dir_all(&dir)?;
+        step(
+            command(target().join("debug/examples/recount"))
+                .arg(&dir)
+                .arg(seed),
+        )?;
+        step(
+            script(&python, "ledger_recount.py")
+                .arg(dir.join("sends.jsonl"))
+                .arg(dir.join("radius.json"))
+                .arg("--merges")
+                .arg(dir.join("merges.json")),
+        )?;
+    }
+    Ok(())
 }
 
 fn second_engine() -> Result<()> {
