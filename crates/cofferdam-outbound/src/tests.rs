@@ -169,7 +169,7 @@ async fn a_large_answer_is_capped_with_and_without_a_length() {
 async fn silence_is_an_unknown_outcome_once_the_request_was_written() {
     let (url, ..) = answering("").await;
     let options = OutboundOptions {
-        total_timeout: Duration::from_millis(80),
+        total_timeout: Duration::from_secs(2),
         ..loopback()
     };
     assert_eq!(
@@ -183,7 +183,7 @@ async fn a_handshake_that_never_ends_times_out_with_nothing_sent() {
     let (url, ..) = answering("").await;
     let url = url.replace("http://", "https://");
     let options = OutboundOptions {
-        connect_timeout: Duration::from_millis(80),
+        connect_timeout: Duration::from_secs(1),
         ..loopback()
     };
     assert_eq!(

@@ -295,7 +295,7 @@ async fn exactness_recount_notices_a_planted_difference() {
 async fn exactness_a_request_that_leaves_a_day_later_is_exposed_on_that_day() {
     let mut world = World::new(11).await;
     // While the first request is under way, events and updates gather for the next batch.
-    world.moods([Mood::Slow(1_500), Mood::Good, Mood::Good]);
+    world.moods([Mood::Wait, Mood::Good, Mood::Good]);
     let under_way = world.events(1).await;
     world.sinks[0].wait_for(&under_way).await;
     let behind = world.events(30).await;

@@ -2,7 +2,7 @@
 //! and a restore that must not undo it.
 
 use crate::support::{
-    FakeVendor, Folder, RECEIVES, TestServer, again, event, server_with_vendor, stopped,
+    FakeVendor, Folder, RECEIVES, TestServer, again, event, server_with_vendor, stopped, until,
 };
 use cofferdam_access::{Permit, ReadPeople};
 use cofferdam_model::ProjectName;
@@ -216,9 +216,10 @@ async fn an_sdks_opt_in_is_consent_and_an_objection_outweighs_it() {
         let (_, body) = server.api(Method::GET, path, None).await;
         body["delivery"]["withheld"].to_string()
     };
-    while !withheld().await.contains("consent_missing") {
-        tokio::task::yield_now().await;
-    }
+    until("the withheld event", async || {
+        withheld().await.contains("consent_missing")
+    })
+    .await;
     server
         .track(json!([
             named("$opt_in", "a"),

@@ -3,7 +3,7 @@
 //! The servers under test send to it over loopback; tests recount from what it kept.
 //! Invariant: a body is kept before anything is answered, so `kept` is all that the vendor can have seen.
 
-use crate::support::NOW;
+use crate::support::{NOW, PATIENCE};
 use axum::body::{Body, Bytes};
 use cofferdam_model::{Clock, Day, TimestampMs};
 use http_body_util::BodyExt;
@@ -30,6 +30,8 @@ pub(crate) enum Mood {
     Reset,
     /// Does not answer until the mood changes, then closes the connection.
     Hang,
+    /// Takes it as soon as the mood changes.
+    Wait,
     /// Takes it after this many milliseconds.
     Slow(u64),
     /// Refuses every third event for good.
@@ -131,7 +133,7 @@ impl Sink {
             if missing.is_empty() {
                 return;
             }
-            let arrived = tokio::time::timeout(Duration::from_secs(40), count.changed()).await;
+            let arrived = tokio::time::timeout(PATIENCE, count.changed()).await;
             assert!(
                 arrived.is_ok(),
                 "nothing comes any more; {} missing, e.g. {:?}",
@@ -143,12 +145,10 @@ impl Sink {
 
     /// Waits for this many requests.
     pub(crate) async fn wait_for_requests(&self, requests: usize) {
-        self.inner
-            .count
-            .subscribe()
-            .wait_for(|count| *count >= requests)
-            .await
-            .unwrap();
+        let mut count = self.inner.count.subscribe();
+        let came = count.wait_for(|count| *count >= requests);
+        let came = tokio::time::timeout(PATIENCE, came).await;
+        assert!(came.is_ok(), "{requests} requests never came");
     }
 
     /// Asserts that whatever came again came in the same bytes; returns how many requests were repeats. `changing` allows parts,
@@ -231,6 +231,10 @@ impl Inner {
                 let mut moods = self.mood.subscribe();
                 let _ = moods.wait_for(|mood| *mood != Mood::Hang).await;
                 return Err(Error::other("hung"));
+            }
+            Mood::Wait => {
+                let mut moods = self.mood.subscribe();
+                let _ = moods.wait_for(|mood| *mood != Mood::Wait).await;
             }
             Mood::Slow(wait) => tokio::time::sleep(Duration::from_millis(wait)).await,
             _ => {}

@@ -1,6 +1,6 @@
 //! A whole server in this process: configuration folder, system, listeners; a fake vendor; a small HTTP client.
 //!
-//! Invariant: everything is on loopback and in a temporary directory; nothing waits by sleeping.
+//! Invariant: everything is on loopback and in a temporary directory; nothing waits for a time, only for an effect, and that with an end.
 
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -20,7 +20,11 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use tempfile::TempDir;
+
+/// How long a test waits for an effect before it fails: longer than anything takes on a busy machine.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// 2026-06-01T12:00:00Z.
 pub(crate) const NOW: i64 = 1_780_315_200_000;
@@ -229,13 +233,19 @@ pub(crate) async fn stopped(server: TestServer) -> Folder {
         let mut entries = std::fs::read_dir(folder.path("data")).unwrap();
         entries.any(|entry| entry.unwrap().path().to_string_lossy().ends_with("-wal"))
     };
-    for _ in 0..5_000 {
-        if !is_open() {
-            return folder;
+    until("the end of every database", async || !is_open()).await;
+    folder
+}
+
+/// Waits for an effect that nothing announces; fails with its name.
+pub(crate) async fn until(what: &str, holds: impl AsyncFn() -> bool) {
+    let polled = async {
+        while !holds().await {
+            tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-    }
-    panic!("a database stays open");
+    };
+    let came = tokio::time::timeout(PATIENCE, polled).await;
+    assert!(came.is_ok(), "{what} never came");
 }
 
 /// One HTTP request on a new connection.
@@ -300,12 +310,12 @@ impl FakeVendor {
 
     /// Waits until so many items have arrived and returns all of them with their paths.
     pub(crate) async fn wait_for(&self, items: usize) -> Vec<(String, Value)> {
-        self.arrived
-            .clone()
-            .wait_for(|arrived| *arrived >= items)
-            .await
-            .unwrap();
-        self.received.lock().unwrap().clone()
+        let mut arrived = self.arrived.clone();
+        let came = arrived.wait_for(|arrived| *arrived >= items);
+        let came = tokio::time::timeout(PATIENCE, came).await.is_ok();
+        let received = self.received.lock().unwrap().clone();
+        assert!(came, "{items} items never came, only {received:?}");
+        received
     }
 }
 

@@ -212,7 +212,7 @@ async fn disk_full_is_answered_with_503_and_nothing_acknowledged_is_lost() {
     let memory = Arc::new(Mutex::new(Memory::default()));
     let (stop, stopped) = watch::channel(false);
     let clients = clients(&place, seed, &memory, &stopped);
-    for _ in 0..600 {
+    for _ in 0..2_400 {
         tokio::time::sleep(Duration::from_millis(25)).await;
         if memory.lock().unwrap().unavailable > 0 {
             break;

@@ -96,7 +96,7 @@ async fn vendor_faults_concern_nobody_else_and_end_with_everything_delivered() {
 
 /// Waits until no vendor has a backlog.
 async fn settled(server: &TestServer) {
-    for _ in 0..4_000 {
+    for _ in 0..6_000 {
         let status = server.system.egress.status().await;
         if status.iter().all(|vendor| vendor.backlog_records == 0) {
             return;

@@ -1,5 +1,6 @@
 //! Vendors that keep every byte they are sent: request line, headers, body as it came and unzipped.
 
+use crate::support::PATIENCE;
 use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -48,7 +49,8 @@ impl Sink {
                     return;
                 }
             }
-            arrived.changed().await.unwrap();
+            let came = tokio::time::timeout(PATIENCE, arrived.changed()).await;
+            assert!(came.is_ok(), "{texts:?} have not all come");
         }
     }
 }
