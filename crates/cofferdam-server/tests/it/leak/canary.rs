@@ -164,8 +164,11 @@ impl Canaries {
             .sum();
         let card = format!("{body}{}", (10 - sum % 10) % 10);
         let number = self.keep(what, Allowed::Nobody, &card);
-        // As an integer in the journal's own bytes, too.
-        self.finder.add(&zigzag(card.parse().unwrap()), number);
+        // As a number in the journal's own bytes, too: whole, below zero, with a point.
+        let value: u64 = card.parse().unwrap();
+        self.finder.add(&varint(value << 1), number);
+        self.finder.add(&varint((value << 1) - 1), number);
+        self.finder.add(&(value as f64).to_le_bytes(), number);
         card
     }
 
@@ -202,8 +205,8 @@ impl Canaries {
     }
 }
 
-fn zigzag(number: u64) -> Vec<u8> {
-    let (mut rest, mut bytes) = (number << 1, Vec::new());
+fn varint(number: u64) -> Vec<u8> {
+    let (mut rest, mut bytes) = (number, Vec::new());
     while rest >= 0x80 {
         bytes.push((rest & 0x7F) as u8 | 0x80);
         rest >>= 7;

@@ -42,7 +42,7 @@ const NOBODY: Allowed = Allowed::Nobody;
 
 /// One group of properties; the number picks which.
 fn properties(made: &mut Canaries, number: usize) -> Value {
-    match number % 14 {
+    match number % 16 {
         0 => by_name(made),
         1 => by_value(made),
         2 => urls(made),
@@ -55,7 +55,9 @@ fn properties(made: &mut Canaries, number: usize) -> Value {
         9 => declared(made),
         10 => declared_encoded(made),
         11 => private(made),
-        12 => json!({ made.email("a key that is an address", NOBODY): 1, "plan": "pro" }),
+        12 => names(made),
+        13 => numbers(made),
+        14 => json!({ made.email("a key that is an address", NOBODY): 1, "plan": "pro" }),
         _ => attribution(made),
     }
 }
@@ -178,7 +180,7 @@ fn page(made: &mut Canaries) -> Value {
         "current_page_title": format!("Account of {}", made.word("page title", Allowed::Support)),
         "$el_text": made.word("element text", Allowed::Support), "$attr-aria-label": made.word("aria label", Allowed::Support),
         "$el_attr__href": format!("mailto:{}", made.email("element href", NOBODY)),
-        "unknown_text": format!("several words with {} inside", made.word("text of several words", Allowed::Support)),
+        "unknown_text": format!("several words with {} inside", made.word("text of several words", NOBODY)),
         "mp_keyword": format!("mail of {}", made.email("e-mail in a search", NOBODY)),
     })
 }
@@ -226,6 +228,37 @@ fn declared_encoded(made: &mut Canaries) -> Value {
         "declared_b": STANDARD.encode(made.email("base64 in a declared field", Allowed::Crm)),
         "declared_c": inner,
         "declared_d": { "x": [made.iban("IBAN nested in a declared field")] },
+    })
+}
+
+/// Names inside declared objects, and what stands in a URL besides path and query values.
+fn names(made: &mut Canaries) -> Value {
+    let encoded = STANDARD.encode(made.email("base64 as a nested name", NOBODY));
+    let url = match made.all.len() % 3 {
+        0 => format!(
+            "https://{}/x",
+            percent(&made.email("e-mail as a host", NOBODY))
+        ),
+        1 => format!("https://app.example.com:{}/x", made.card("card as a port")),
+        _ => format!(
+            "https://app.example.com/x#a=1&{}",
+            STANDARD.encode(made.email("base64 as a fragment's name", NOBODY))
+        ),
+    };
+    json!({
+        "declared_a": { made.phone("phone as a nested name"): 1, "deep": { made.ipv4("IPv4 as a nested name"): { "x": 1 } } },
+        "declared_b": [{ made.ipv6("IPv6 as a nested name"): true, encoded: 2 }],
+        "mp_country_code": format!("{} Main Street 12", made.word("address as a country", NOBODY)),
+        "$region": format!("{}, 12", made.word("address as a region", NOBODY)),
+        "$current_url": url,
+    })
+}
+
+fn numbers(made: &mut Canaries) -> Value {
+    let mut card = |what| made.card(what).parse::<i64>().unwrap();
+    json!({
+        "declared_a": -card("card below zero"), "declared_b": card("card with a point") as f64,
+        "created": card("card as a time"), "$duration": card("card as a duration"),
     })
 }
 
@@ -283,7 +316,12 @@ pub(super) fn profile(made: &mut Canaries, token: &str, number: usize) -> Value 
 
 /// A group update.
 pub(super) fn group(made: &mut Canaries, token: &str, number: usize) -> Value {
-    json!({ "$token": token, "$group_key": "org_id", "$group_id": made.word("$group_id", NOBODY), "$set": properties(made, number) })
+    let key = match number % 7 {
+        0 => made.email("group key", NOBODY),
+        1 => made.phone("phone as a group key"),
+        _ => "org_id".to_owned(),
+    };
+    json!({ "$token": token, "$group_key": key, "$group_id": made.word("$group_id", NOBODY), "$set": properties(made, number) })
 }
 
 /// Items as a request of one of the shapes that SDKs send, with canaries in its headers.
