@@ -322,7 +322,7 @@ async fn a_configuration_that_is_unreadable_for_a_moment_loses_nothing() {
         };
         let bench = Bench::new(&[("a", &vendor)], setup).await;
         bench.events(0..10, 5).await;
-        tokio::task::block_in_place(|| arrived.recv_timeout(Duration::from_secs(20))).unwrap();
+        tokio::task::block_in_place(|| arrived.recv_timeout(PATIENCE)).unwrap();
         let before = Arc::clone(&bench.policies.borrow());
         change(&bench, |source| source.vendors.clear());
         go.send(()).unwrap();
