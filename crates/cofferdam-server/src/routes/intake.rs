@@ -3,16 +3,18 @@
 //! Invariant: every answer carries CORS headers, whatever happened; targets, bodies and ids never reach a log; cookies are
 //! dropped before anything is read.
 
+mod bodies;
+
 use crate::counters::Count;
 use crate::pipeline::{Pipeline, Sender, Unavailable};
 use axum::body::{Body, Bytes};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use bodies::Unread;
 use cofferdam_policy::Signals;
 use cofferdam_wire::Malformed;
 use cofferdam_wire::mixpanel::{self, AnswerStyle, Credentials, Endpoint, Outcome, Preflight};
-use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use ipnet::IpNet;
 use std::borrow::Cow;
@@ -25,6 +27,11 @@ const RETRY_AFTER_LIMIT_S: u32 = 60;
 /// A sender gets this long for a request's body.
 const BODY_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// When a sender may come again that others left no memory for, seconds.
+const RETRY_AFTER_FULL_S: u32 = 5;
+
+pub use bodies::Bodies;
+
 const SEC_GPC: HeaderName = HeaderName::from_static("sec-gpc");
 const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -36,6 +43,8 @@ pub struct Intake {
     pub pipeline: Arc<Pipeline>,
     /// Networks whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Arc<Vec<IpNet>>,
+    /// The bodies under way.
+    pub bodies: Bodies,
 }
 
 /// Answers one request of a peer.
@@ -65,13 +74,14 @@ async fn answer_endpoint(
     peer: SocketAddr,
 ) -> Response {
     let limit = intake.pipeline.limits.body_bytes_max;
-    let read = Limited::new(body, limit).collect();
+    let read = intake.bodies.read(body, limit);
     // A body without a declared length that passes the limit is too large as well; one that breaks off has nobody to answer to.
-    let (body, too_large) = match tokio::time::timeout(BODY_TIMEOUT, read).await {
-        Ok(Ok(body)) => (body.to_bytes(), false),
-        Ok(Err(_)) => (Bytes::new(), true),
+    let (held, unread) = match tokio::time::timeout(BODY_TIMEOUT, read).await {
+        Ok(Ok(held)) => (Some(held), None),
+        Ok(Err(unread)) => (None, Some(unread)),
         Err(_) => return StatusCode::REQUEST_TIMEOUT.into_response(),
     };
+    let body: &[u8] = held.as_ref().map_or(&[], |held| held.bytes.as_ref());
     let request = mixpanel::Request {
         method: method(&parts.method),
         path: parts.uri.path(),
@@ -79,7 +89,7 @@ async fn answer_endpoint(
         content_type: text(&parts.headers, &header::CONTENT_TYPE),
         content_encoding: text(&parts.headers, &header::CONTENT_ENCODING),
         authorization: text(&parts.headers, &header::AUTHORIZATION),
-        body: &body,
+        body,
     };
     let respond_as_asked = |outcome: &Outcome<'_>| {
         let style = AnswerStyle::of(endpoint, &request);
@@ -90,8 +100,14 @@ async fn answer_endpoint(
         intake.pipeline.counters.add(count, 1);
         respond_as_asked(&Outcome::Malformed(problem))
     };
-    if too_large {
-        return malformed(Malformed::TooLarge { limit_bytes: limit });
+    match unread {
+        Some(Unread::TooLarge) => return malformed(Malformed::TooLarge { limit_bytes: limit }),
+        Some(Unread::Full) => {
+            return respond_as_asked(&Outcome::Unavailable {
+                retry_after_s: RETRY_AFTER_FULL_S,
+            });
+        }
+        None => {}
     }
     if !endpoint.takes_items() {
         return respond_as_asked(&Outcome::Kept {
