@@ -7,6 +7,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use cofferdam_access::AccessError;
 use cofferdam_query::QueryError;
+use cofferdam_vault::VaultError;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -159,10 +160,28 @@ macro_rules! internal {
 internal!(
     cofferdam_store::StoreError,
     cofferdam_ledger::LedgerError,
-    cofferdam_vault::VaultError,
     tokio::task::JoinError,
     sqlx::Error
 );
+
+impl From<VaultError> for ApiError {
+    fn from(error: VaultError) -> Self {
+        match &error {
+            VaultError::NoSuchPerson => Self::new(
+                StatusCode::NOT_FOUND,
+                "not_found",
+                "there is nobody with that number or id in this project",
+            ),
+            VaultError::Recipient { position } => {
+                Self::invalid(&format!("recipients[{position}]"), error.to_string())
+            }
+            VaultError::SameMasterKey | VaultError::KeyRefused { .. } => {
+                Self::invalid("new_key_file", error.to_string())
+            }
+            _ => Self::internal(&error),
+        }
+    }
+}
 
 impl From<QueryError> for ApiError {
     fn from(error: QueryError) -> Self {

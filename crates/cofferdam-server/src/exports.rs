@@ -46,7 +46,34 @@ pub(crate) fn key_file(
     wanted: &Path,
 ) -> Result<PathBuf, ApiError> {
     let base = config.master_key_file.parent().unwrap_or(Path::new("/"));
-    place(caller, "new_key_file", wanted, base, config)
+    let place = place(caller, "new_key_file", wanted, base, config)?;
+    // What an SDK carries or a vendor knows must not open the vault.
+    let real = |path: &Path| path.canonicalize().ok();
+    let used = used_files(config).find(|(path, _)| real(path).is_some_and(|path| path == place));
+    match used {
+        Some((_, what)) => Err(ApiError::invalid(
+            "new_key_file",
+            format!("`{}` is {what}", place.display()),
+        )),
+        None => Ok(place),
+    }
+}
+
+/// The files that the configuration names for something else than the master key.
+fn used_files(config: &Config) -> impl Iterator<Item = (&Path, &'static str)> {
+    let imports = config.projects.iter().filter_map(|project| {
+        let path = project.import_secret_file.as_deref()?;
+        Some((path, "a project's import secret"))
+    });
+    let tokens = config.vendors.iter().filter_map(|vendor| {
+        let path = vendor.token_file.as_deref()?;
+        Some((path, "a vendor's token"))
+    });
+    let tls = config.server.tls.iter().flat_map(|(certificate, key)| {
+        [certificate, key].map(|path| (path.as_path(), "part of the listeners' TLS"))
+    });
+    let own = [(config.path.as_path(), "the configuration")];
+    imports.chain(tokens).chain(tls).chain(own)
 }
 
 /// A wanted path as the absolute one that it stands for, if this caller may write there.
@@ -61,6 +88,9 @@ fn place(
     let is_local = caller == Caller::LocalOperator;
     if wanted.components().any(|part| part == Component::ParentDir) {
         return Err(refused("give a path without `..`".to_owned()));
+    }
+    if wanted.file_name().is_none() {
+        return Err(refused("give a path with a name at its end".to_owned()));
     }
     if is_local && !wanted.is_absolute() {
         return Err(refused("give an absolute path".to_owned()));
@@ -86,7 +116,14 @@ fn place(
         )));
     }
     let data_dir = real(&config.data_dir)?;
-    if place.starts_with(&data_dir) && !place.starts_with(data_dir.join(EXPORTS)) {
+    let exports = data_dir.join(EXPORTS);
+    if place == exports {
+        return Err(refused(format!(
+            "give a name below `{}`",
+            exports.display()
+        )));
+    }
+    if place.starts_with(&data_dir) && !place.starts_with(exports) {
         return Err(refused(
             "the data directory holds the server's own files".to_owned(),
         ));

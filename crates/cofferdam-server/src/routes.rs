@@ -15,6 +15,7 @@ mod overview;
 mod people;
 mod radius;
 pub mod reports;
+mod sent;
 mod status;
 mod store;
 mod vendors;

@@ -129,7 +129,8 @@ impl Vault {
     /// Records a choice, durably; it takes the place of whatever the person said about the same scope.
     ///
     /// # Errors
-    /// [`VaultError`]; an objection holds in memory even then.
+    /// [`VaultError::NoSuchPerson`] for a number that nobody has (a choice must not wait for whoever gets it); with any other
+    /// [`VaultError`] an objection holds in memory all the same.
     pub async fn set_choice(
         &self,
         person: PersonNumber,
@@ -139,7 +140,7 @@ impl Vault {
         let failed = || VaultError::database("store a choice in");
         let mut connection = self.database.lock().await;
         let cluster = self.cluster(person);
-        if self.is_forgotten(person) {
+        if !self.is_present(person) || self.is_forgotten(person) {
             return Err(VaultError::NoSuchPerson);
         }
         if choice == Choice::Objected {
@@ -218,6 +219,13 @@ impl Vault {
             .read()
             .unwrap_or_else(PoisonError::into_inner)
             .is_forgotten(person.0)
+    }
+
+    fn is_present(&self, person: PersonNumber) -> bool {
+        self.people
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .is_present(person.0)
     }
 
     pub(crate) fn cluster(&self, person: PersonNumber) -> Vec<u32> {

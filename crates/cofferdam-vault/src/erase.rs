@@ -8,7 +8,7 @@ use crate::identity::index::Tombstone;
 use crate::vault::Vault;
 use crate::{VaultError, database};
 use cofferdam_access::{Erase, Permit};
-use cofferdam_model::{DEVICE_PREFIX, IdKey, IdKind, PersonNumber, ProjectName};
+use cofferdam_model::{DEVICE_PREFIX, Definition, IdKey, IdKind, PersonNumber, ProjectName};
 use sqlx::{Connection, SqliteConnection};
 use std::collections::BTreeSet;
 use std::sync::PoisonError;
@@ -55,15 +55,57 @@ impl Vault {
         who: Who<'_>,
         contact: Option<&[u8]>,
     ) -> Result<Erased, VaultError> {
-        let number = match who {
-            Who::Number(number) => number.0,
-            Who::Id(id) => self.number_of(self.person_key(project, &[id]))?,
-        };
-        let erased = self.erase_number(number, contact).await?;
+        let number = self.find(project, who).await?;
+        let erased = self.erase_number(number.0, contact).await?;
         if let Err(error) = self.rotate_entry_key().await {
             tracing::warn!(%error, "cannot start a new journal key after an erasure");
         }
         Ok(erased)
+    }
+
+    /// The number of a person of that project, also of one who was forgotten; a number of another project's person is nobody's.
+    ///
+    /// # Errors
+    /// [`VaultError::NoSuchPerson`], or the database's.
+    pub async fn find(
+        &self,
+        project: &ProjectName,
+        who: Who<'_>,
+    ) -> Result<PersonNumber, VaultError> {
+        let number = match who {
+            Who::Id(id) => {
+                return self
+                    .number_of(self.person_key(project, &[id]))
+                    .map(PersonNumber);
+            }
+            Who::Number(number) => number,
+        };
+        let recent = {
+            let people = self.people.read().unwrap_or_else(PoisonError::into_inner);
+            if !people.is_present(number.0) {
+                return Err(VaultError::NoSuchPerson);
+            }
+            match people.recent(number.0) {
+                Some(Definition::Person { project, .. }) => Some(project.to_string()),
+                _ => None,
+            }
+        };
+        let owner = match recent {
+            Some(owner) => Some(owner),
+            None => {
+                let mut connection = self.database.lock().await;
+                sqlx::query_scalar("SELECT project FROM persons WHERE number = ?")
+                    .bind(number.0)
+                    .fetch_optional(&mut *connection)
+                    .await
+                    .map_err(VaultError::database("read a person of"))?
+            }
+        };
+        // Of somebody who was forgotten before the definition was stored, only the number is left.
+        match owner {
+            Some(owner) if owner.is_empty() || owner == project.as_str() => Ok(number),
+            _ => Err(VaultError::NoSuchPerson),
+        }
     }
 
     /// Keyed hashes of all erased ids, oldest first: to be kept with backups, and given to [`Vault::repeat_erasures`] after a restore.

@@ -74,6 +74,9 @@ pub enum VaultError {
     /// Nobody is known by that number or id.
     #[error("no such person")]
     NoSuchPerson,
+    /// A rotation was asked for to the key that is in force already.
+    #[error("the new master key is the one in use")]
+    SameMasterKey,
     /// A backup recipient is not an age X25519 recipient.
     #[error("recipient {position} is not an age recipient (`age1…`)")]
     Recipient {

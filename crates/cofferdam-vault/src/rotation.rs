@@ -16,7 +16,7 @@ impl Vault {
     /// the two keys opens the vault: stage the new one first ([`MasterKey::stage`]), promote it afterwards.
     ///
     /// # Errors
-    /// [`VaultError`]; the old key stays in force unless the error is [`VaultError::NotDestroyed`] (then the new one is).
+    /// [`VaultError::SameMasterKey`], or another [`VaultError`]; the old key stays in force unless the error is [`VaultError::NotDestroyed`] (then the new one is).
     pub async fn rotate_master(
         &self,
         _permit: &Permit<ManageKeys>,
@@ -25,6 +25,9 @@ impl Vault {
         let failed = || VaultError::database("rotate the master key of");
         let mut connection = self.database.lock().await;
         let old = self.master();
+        if *old == **new.key() {
+            return Err(VaultError::SameMasterKey);
+        }
         let mut transaction = connection.begin().await.map_err(failed())?;
         self.step("begun");
         let mut replaced = Vec::new();

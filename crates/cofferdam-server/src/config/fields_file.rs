@@ -17,16 +17,20 @@ pub fn is_path(path: &str) -> bool {
         && !path.chars().any(char::is_control)
 }
 
-/// Sets or removes the line of a field. Returns its line number from 1 (0 where it was removed).
+/// The text of the file; empty where there is none.
 ///
 /// # Errors
-/// Where the file cannot be read or written.
-pub fn write(file: &Path, path: &str, category: Option<Category>) -> io::Result<usize> {
-    let text = match std::fs::read_to_string(file) {
-        Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
-        Err(error) => return Err(error),
-    };
+/// Where it cannot be read.
+pub fn read(file: &Path) -> io::Result<String> {
+    match std::fs::read_to_string(file) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
+        read => read,
+    }
+}
+
+/// The text with the line of a field set or removed, and the line's number from 1 (0 where it was removed).
+#[must_use]
+pub fn edited(text: &str, path: &str, category: Option<Category>) -> (String, usize) {
     let key = toml::Value::String(path.to_owned()).to_string();
     let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
     let found = lines
@@ -52,12 +56,19 @@ pub fn write(file: &Path, path: &str, category: Option<Category>) -> io::Result<
     };
     let mut text = lines.join("\n");
     text.push('\n');
+    (text, line)
+}
+
+/// Puts a text in the place of the file, as a whole.
+///
+/// # Errors
+/// Where the file cannot be written.
+pub fn replace(file: &Path, text: &str) -> io::Result<()> {
     let temporary = file.with_extension("toml.tmp");
     let mut written = File::create(&temporary)?;
     written.write_all(text.as_bytes())?;
     written.sync_all()?;
-    std::fs::rename(&temporary, file)?;
-    Ok(line)
+    std::fs::rename(&temporary, file)
 }
 
 /// The key of a line, if it is an entry.
@@ -68,8 +79,15 @@ fn key_of(line: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{is_path, write};
+    use super::{edited, is_path, read, replace};
     use cofferdam_model::Category;
+    use std::path::Path;
+
+    fn write(file: &Path, path: &str, category: Option<Category>) -> std::io::Result<usize> {
+        let (text, line) = edited(&read(file)?, path, category);
+        replace(file, &text)?;
+        Ok(line)
+    }
 
     #[test]
     fn a_line_is_added_changed_and_removed_and_comments_stay() {

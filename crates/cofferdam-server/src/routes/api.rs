@@ -75,6 +75,7 @@ pub fn router(system: &Arc<System>) -> Router {
     router
         .route("/metrics", axum::routing::get(metrics::metrics))
         .route("/api/{*rest}", axum::routing::any(no_such_route))
+        .method_not_allowed_fallback(no_such_method)
         .with_state(Arc::clone(system))
 }
 
@@ -98,5 +99,16 @@ async fn no_such_route(uri: axum::http::Uri) -> ApiError {
         StatusCode::NOT_FOUND,
         "not_found",
         format!("there is no route {}; see /api/v1/openapi.json", uri.path()),
+    )
+}
+
+async fn no_such_method(method: axum::http::Method, uri: axum::http::Uri) -> ApiError {
+    ApiError::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "method_not_allowed",
+        format!(
+            "{} does not take {method}; see /api/v1/openapi.json",
+            uri.path()
+        ),
     )
 }

@@ -1,10 +1,11 @@
 //! The audit log's last leaves.
 
 use super::api::{Answer, Shared};
+use super::sent::Query;
 use crate::auth::Asking;
 use crate::error::ApiError;
 use axum::Json;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use cofferdam_access::ReadAudit;
 use cofferdam_audit::Leaf;
 use serde::{Deserialize, Serialize};

@@ -1,6 +1,7 @@
 //! Deletion requests to vendors: what to ask them, and what they have confirmed.
 
 use super::api::{Answer, Shared};
+use super::sent::Body;
 use crate::auth::Asking;
 use crate::error::ApiError;
 use crate::system::System;
@@ -99,7 +100,7 @@ pub(super) struct Settled {
 pub(super) async fn settle(
     State(system): Shared,
     asking: Asking,
-    Json(request): Json<Settle>,
+    Body(request): Body<Settle>,
 ) -> Answer<Settled> {
     let state = match request.state.as_str() {
         "acknowledged" => DeletionState::Acknowledged,

@@ -1,6 +1,7 @@
 //! Explain: what would happen to an event, field by field, and why. Nothing of it is kept.
 
 use super::api::{Answer, Shared, known_project};
+use super::sent::Body;
 use crate::auth::Asking;
 use crate::error::ApiError;
 use axum::Json;
@@ -65,7 +66,7 @@ struct Outcome {
 pub(super) async fn explain(
     State(system): Shared,
     asking: Asking,
-    Json(request): Json<ExplainRequest>,
+    Body(request): Body<ExplainRequest>,
 ) -> Answer<Explained> {
     let _permit = system
         .access

@@ -1,14 +1,17 @@
 //! Fields: what was seen, what it is, who may have it; the inbox of what no rule knows; one-click rules.
 
 use super::api::{Answer, Shared};
+use super::sent::{Body, Query};
 use crate::auth::Asking;
 use crate::config::fields_file;
+use crate::config::problem::{Problem, Severity};
 use crate::error::ApiError;
 use crate::fields::SeenField;
 use crate::projector::home_form;
 use crate::system::System;
 use axum::Json;
-use axum::extract::{Query, State};
+use axum::extract::State;
+use axum::http::StatusCode;
 use cofferdam_access::{ReadConfig, ReadRadius, WriteConfig};
 use cofferdam_model::{Category, Day, Form, ProjectName};
 use cofferdam_policy::Policy;
@@ -242,11 +245,11 @@ pub(super) struct Written {
 pub(super) async fn set(
     State(system): Shared,
     asking: Asking,
-    Json(request): Json<SetField>,
+    Body(request): Body<SetField>,
 ) -> Answer<Written> {
     let Some(category) = Category::parse(&request.category) else {
         let known: Vec<&str> = Category::all().map(Category::key).collect();
-        let help = crate::config::problem::did_you_mean(&request.category, &known);
+        let help = crate::config::near::did_you_mean(&request.category, &known);
         return Err(ApiError::invalid(
             "category",
             format!("`{}` is not a data category", request.category),
@@ -261,7 +264,7 @@ pub(super) async fn set(
 pub(super) async fn unset(
     State(system): Shared,
     asking: Asking,
-    Json(request): Json<UnsetField>,
+    Body(request): Body<UnsetField>,
 ) -> Answer<Written> {
     write(&system, asking, &request.path, None).await
 }
@@ -283,18 +286,36 @@ async fn write(
         .permit::<WriteConfig>(&asking.0, "fields")
         .await?;
     let _one_at_a_time = system.config_lock.lock().await;
-    let file = system.config().root.join("fields.toml");
-    let line =
-        fields_file::write(&file, path, category).map_err(|error| ApiError::internal(&error))?;
+    let config = system.config();
+    let broken = |problems: &[Problem]| {
+        let error = problems
+            .iter()
+            .find(|problem| problem.severity == Severity::Error);
+        ApiError::new(
+            StatusCode::CONFLICT,
+            "configuration_broken",
+            format!(
+                "the configuration has an error, so nothing was written: {}",
+                error.map(ToString::to_string).unwrap_or_default()
+            ),
+        )
+    };
+    // What somebody broke by hand must not come into force by this, nor be hidden by it.
+    let (main, today) = (config.path.clone(), system.clock.now().day());
+    let load = move || crate::config::load(&main, &crate::config::environment(), today);
+    if let Err(problems) = tokio::task::spawn_blocking(load).await?.into_result() {
+        return Err(broken(&problems));
+    }
+    let failed = |error: std::io::Error| ApiError::internal(&error);
+    let file = config.root.join("fields.toml");
+    let before = fields_file::read(&file).map_err(failed)?;
+    let (text, line) = fields_file::edited(&before, path, category);
+    fields_file::replace(&file, &text).map_err(failed)?;
     if let Err(problems) = system.reload().await {
-        let first = problems
-            .first()
-            .map(ToString::to_string)
-            .unwrap_or_default();
-        return Err(ApiError::invalid(
-            "path",
-            format!("the configuration does not parse now: {first}"),
-        ));
+        fields_file::replace(&file, &before).map_err(failed)?;
+        // If that fails as well, the folder was broken meanwhile: status and log say so.
+        let _ = system.reload().await;
+        return Err(broken(&problems));
     }
     Ok(Json(Written {
         file: file.display().to_string(),

@@ -1,6 +1,7 @@
 //! Gaps that operators declare: days for which the ledger cannot know what went to a vendor.
 
 use super::api::{Answer, Shared};
+use super::sent::Body;
 use crate::auth::Asking;
 use crate::error::ApiError;
 use axum::Json;
@@ -41,7 +42,7 @@ pub(super) struct GapRecorded {
 pub(super) async fn declare(
     State(system): Shared,
     asking: Asking,
-    Json(request): Json<GapRequest>,
+    Body(request): Body<GapRequest>,
 ) -> Answer<GapRecorded> {
     let day = |name: &str, text: &str| {
         Day::parse(text).ok_or_else(|| {

@@ -1,6 +1,7 @@
 //! The master key: rotation and backup.
 
 use super::api::{Answer, Shared};
+use super::sent::Body;
 use crate::auth::Asking;
 use crate::error::ApiError;
 use crate::exports;
@@ -34,7 +35,7 @@ pub(super) struct Rotated {
 pub(super) async fn rotate_master(
     State(system): Shared,
     asking: Asking,
-    Json(request): Json<RotateRequest>,
+    Body(request): Body<RotateRequest>,
 ) -> Answer<Rotated> {
     let permit = system
         .access
@@ -69,7 +70,7 @@ pub(super) struct Backup {
 pub(super) async fn backup(
     State(system): Shared,
     asking: Asking,
-    Json(request): Json<BackupRequest>,
+    Body(request): Body<BackupRequest>,
 ) -> Answer<Backup> {
     if request.recipients.is_empty() {
         return Err(ApiError::invalid(

@@ -1,12 +1,13 @@
 //! Live: the last events as stored, what was withheld and why, from home and from each vendor.
 
 use super::api::{Answer, Shared};
+use super::sent::Query;
 use crate::auth::Asking;
 use crate::live::LiveRecord;
 use crate::projector::home_form;
 use crate::system::System;
 use axum::Json;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use cofferdam_access::ReadEvents;
 use cofferdam_egress::{SendState, VendorStatus};
 use cofferdam_model::{Form, Refusal, Value};

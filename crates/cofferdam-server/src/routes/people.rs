@@ -1,20 +1,22 @@
 //! People: forget one, record what one chose.
 
 use super::api::{Answer, Shared, known_project};
+use super::sent::Body;
 use crate::auth::Asking;
+use crate::config::near::did_you_mean;
 use crate::error::ApiError;
 use axum::Json;
 use axum::extract::State;
 use cofferdam_access::{Erase, WriteConfig};
-use cofferdam_model::{PersonNumber, VendorId};
-use cofferdam_vault::{Choice, Scope, Who};
+use cofferdam_model::{PersonNumber, ProjectName, VendorId, category::DATA_USES};
+use cofferdam_vault::{Choice, Scope, VaultError, Who};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
 /// A person: a number, or `id:<distinct_id>`.
 #[derive(Debug, Deserialize, ToSchema)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "expected a number, or id:<distinct_id>")]
 enum Person {
     /// A person number.
     Number(u32),
@@ -52,17 +54,16 @@ struct DeletionRequests {
 pub(super) async fn erase(
     State(system): Shared,
     asking: Asking,
-    Json(request): Json<EraseRequest>,
+    Body(request): Body<EraseRequest>,
 ) -> Answer<Erased> {
     let project = known_project(&system, &request.project)?;
+    let who = who(&request.person)?;
+    let found = system.vault.find(&project, who).await;
     let permit = system
         .access
-        .permit::<Erase>(&asking.0, &format!("project/{project}/person"))
+        .permit::<Erase>(&asking.0, &resource(&project, &found))
         .await?;
-    let who = match &request.person {
-        Person::Number(number) => Who::Number(PersonNumber(*number)),
-        Person::Id(text) => Who::Id(id_of(text)?),
-    };
+    let who = Who::Number(found?);
     let contact = request.contact.as_deref().map(str::as_bytes);
     let erased = system.vault.erase(&permit, &project, who, contact).await?;
     let failed = |error: anyhow::Error| ApiError::internal(error.as_ref());
@@ -116,13 +117,9 @@ pub(super) struct ConsentRecorded {
 pub(super) async fn consent(
     State(system): Shared,
     asking: Asking,
-    Json(request): Json<ConsentRequest>,
+    Body(request): Body<ConsentRequest>,
 ) -> Answer<ConsentRecorded> {
     let project = known_project(&system, &request.project)?;
-    let _permit = system
-        .access
-        .permit::<WriteConfig>(&asking.0, &format!("project/{project}/consent"))
-        .await?;
     let choice = match request.state.as_str() {
         "object" => Choice::Objected,
         "consent" => Choice::OptedIn,
@@ -133,8 +130,11 @@ pub(super) async fn consent(
         }
     };
     let scope = match (&request.vendor, &request.purpose) {
-        (Some(vendor), None) => Scope::Vendor(VendorId::from(vendor.as_str())),
-        (None, Some(purpose)) => Scope::Purpose(purpose.clone()),
+        (Some(vendor), None) => {
+            super::vendors::known(&system, vendor).await?;
+            Scope::Vendor(VendorId::from(vendor.as_str()))
+        }
+        (None, Some(purpose)) => Scope::Purpose(known_purpose(purpose)?.to_owned()),
         (None, None) => Scope::All,
         _ => {
             return Err(ApiError::invalid(
@@ -143,17 +143,50 @@ pub(super) async fn consent(
             ));
         }
     };
-    let person = match &request.person {
-        Person::Number(number) => PersonNumber(*number),
-        Person::Id(text) => system
-            .vault
-            .lookup(&project, id_of(text)?)
-            .ok_or_else(|| ApiError::not_found("person", "with that id", &[]))?,
-    };
+    let found = system.vault.find(&project, who(&request.person)?).await;
+    let about = request.vendor.as_deref().or(request.purpose.as_deref());
+    let details = [
+        ("state", request.state.as_str()),
+        ("about", about.unwrap_or("everything")),
+    ];
+    let _permit = system
+        .access
+        .permit_with::<WriteConfig>(
+            &asking.0,
+            &format!("{}/consent", resource(&project, &found)),
+            None,
+            &details,
+        )
+        .await?;
+    let person = found?;
     system.vault.set_choice(person, scope, choice).await?;
     Ok(Json(ConsentRecorded {
         state: request.state,
     }))
+}
+
+fn who(person: &Person) -> Result<Who<'_>, ApiError> {
+    match person {
+        Person::Number(number) => Ok(Who::Number(PersonNumber(*number))),
+        Person::Id(text) => Ok(Who::Id(id_of(text)?)),
+    }
+}
+
+/// How an audit leaf names the person: by the number, which stays when the person is forgotten.
+fn resource(project: &ProjectName, found: &Result<PersonNumber, VaultError>) -> String {
+    match found {
+        Ok(number) => format!("project/{project}/person/{}", number.0),
+        Err(_) => format!("project/{project}/person"),
+    }
+}
+
+/// A data use as it stands in the taxonomy; an objection to anything else would stop nothing.
+fn known_purpose(text: &str) -> Result<&'static str, ApiError> {
+    let known = DATA_USES.iter().find(|known| **known == text);
+    known.copied().ok_or_else(|| {
+        ApiError::not_found("data use", text, DATA_USES)
+            .suggestions(vec![did_you_mean(text, DATA_USES)])
+    })
 }
 
 fn id_of(text: &str) -> Result<&str, ApiError> {

@@ -1,6 +1,7 @@
 //! Reports over groups of people.
 
 use super::api::{Answer, Shared, known_project};
+use super::sent::Body;
 use crate::auth::Asking;
 use crate::error::ApiError;
 use axum::Json;
@@ -15,7 +16,7 @@ use cofferdam_store::CatalogInfo;
 pub(super) async fn segmentation(
     State(system): Shared,
     asking: Asking,
-    Json(mut request): Json<SegmentationRequest>,
+    Body(mut request): Body<SegmentationRequest>,
 ) -> Answer<Segmentation> {
     let permit = system
         .access

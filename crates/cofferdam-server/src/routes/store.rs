@@ -1,6 +1,7 @@
 //! Store: make everything visible, copy it out for other engines.
 
 use super::api::{Answer, Shared};
+use super::sent::Body;
 use crate::auth::Asking;
 use crate::error::ApiError;
 use crate::exports;
@@ -58,7 +59,7 @@ pub(super) struct Snapshot {
 pub(super) async fn snapshot(
     State(system): Shared,
     asking: Asking,
-    Json(request): Json<SnapshotRequest>,
+    Body(request): Body<SnapshotRequest>,
 ) -> Answer<Snapshot> {
     let permit = system
         .access

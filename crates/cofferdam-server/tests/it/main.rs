@@ -19,6 +19,7 @@ mod hurry;
 mod kill;
 mod leak;
 mod load;
+mod mistakes;
 mod offline;
 mod pages;
 mod process;

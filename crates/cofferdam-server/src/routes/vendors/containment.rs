@@ -6,6 +6,7 @@ use super::{DeliveryState, find};
 use crate::auth::Asking;
 use crate::error::ApiError;
 use crate::routes::api::{Answer, Shared};
+use crate::routes::sent::Body;
 use crate::system::System;
 use axum::Json;
 use axum::extract::{Path, State};
@@ -37,7 +38,7 @@ pub(crate) async fn contain(
     State(system): Shared,
     asking: Asking,
     Path(id): Path<String>,
-    Json(request): Json<ContainRequest>,
+    Body(request): Body<ContainRequest>,
 ) -> Answer<Contained> {
     find(&system.config(), &id)?;
     let resource = format!("vendor/{id}");
