@@ -54,7 +54,8 @@ const FINEST_FIRST: [Form; 8] = [
 ];
 
 /// Whether a form can say anything about a field of that kind.
-pub(crate) fn fits(form: Form, kind: FieldKind) -> bool {
+#[must_use]
+pub fn fits(form: Form, kind: FieldKind) -> bool {
     use FieldKind as K;
     match form {
         Form::Clear | Form::Token | Form::Sealed | Form::Withheld => true,

@@ -29,6 +29,7 @@ pub use admitted::{Admitted, Event, Finding, Record, ShapeField, Update, ValueTy
 pub use context::{ConsentState, IntakeContext, ResolvedIdentity, SendContext, Signals};
 pub use error::{PolicyPlace, PolicyProblem, RecordError};
 pub use explain::{Classification, Explanation, FieldExplanation, FieldOutcome, VendorOutcome};
+pub use forms::fits;
 pub use minimize::spellings;
 pub use minimized::{
     Exposure, Home, HomeEvent, HomeItem, HomeSubject, HomeUpdate, Minimized, Recipient, Vendor,

@@ -1,7 +1,7 @@
 //! The command line: one binary, verbs as in the design, human output by default and `--json` everywhere.
 //!
 //! A verb is an admin API call: over `data/control.sock` while a server holds the lock, else in this process on the directory.
-//! Exit codes: 0 done, 1 failed, 2 bad usage or configuration, 3 refused, 4 data directory in use or not reachable.
+//! Exit codes: 0 done, 1 failed, 2 bad usage or configuration, 3 refused, 4 data directory in use or unusable.
 
 mod check;
 mod init;
@@ -9,8 +9,11 @@ mod output;
 mod verbs;
 
 use crate::config::{self, Config};
+use crate::datadir::DataDirError;
+use crate::system::MissingMasterKey;
 use clap::{Parser, Subcommand};
 use cofferdam_model::{Clock, Day};
+use cofferdam_vault::VaultError;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -22,8 +25,27 @@ pub const EXIT_FAILED: u8 = 1;
 pub const EXIT_CONFIG: u8 = 2;
 /// Refused: not permitted, or not confirmed.
 pub const EXIT_REFUSED: u8 = 3;
-/// The data directory is in use or not reachable.
+/// The data directory is in use or cannot be opened.
 pub const EXIT_LOCKED: u8 = 4;
+
+/// The exit code of what kept a system from being opened: the master key is configuration, like everything that is found before.
+pub(crate) fn exit_of_opening(error: &anyhow::Error) -> Option<u8> {
+    if error.is::<DataDirError>() {
+        return Some(EXIT_LOCKED);
+    }
+    let is_key = error.chain().any(|cause| {
+        cause.is::<MissingMasterKey>()
+            || matches!(
+                cause.downcast_ref::<VaultError>(),
+                Some(
+                    VaultError::KeyFile { .. }
+                        | VaultError::KeyRefused { .. }
+                        | VaultError::WrongMasterKey { .. }
+                )
+            )
+    });
+    is_key.then_some(EXIT_CONFIG)
+}
 
 /// Cofferdam stands between a company and its third-party vendors: analytics, firewall, exposure ledger.
 #[derive(Debug, Parser)]
@@ -34,18 +56,19 @@ pub struct Cli {
         long,
         global = true,
         default_value = "cofferdam.toml",
-        value_name = "PATH"
+        value_name = "PATH",
+        help_heading = "Everywhere"
     )]
     pub config: PathBuf,
     /// Print JSON instead of text.
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = "Everywhere")]
     pub json: bool,
     /// What to do.
     #[command(subcommand)]
     pub verb: Verb,
 }
 
-const AFTER_HELP: &str = "Exit codes: 0 done, 1 failed, 2 bad usage or configuration, 3 refused, 4 data directory in use.\n\
+const AFTER_HELP: &str = "Exit codes: 0 done, 1 failed, 2 bad usage or configuration, 3 refused, 4 data directory in use or unusable.\n\
     Try it without any configuration: cofferdam demo";
 
 /// The verbs.

@@ -8,6 +8,7 @@ pub mod fields_file;
 pub mod folder;
 pub mod init;
 pub mod lints;
+pub mod near;
 pub mod problem;
 pub(crate) mod resolve;
 pub mod sections;

@@ -3,6 +3,7 @@
 //! Invariant: a secret is compared in constant time and never kept in clear; only a secret makes data verified.
 
 use crate::config::Config;
+use crate::config::resolve::SECRET_CHARS_MIN;
 use cofferdam_model::{ProjectName, Provenance};
 use sha2::{Digest, Sha256};
 use std::path::PathBuf;
@@ -72,8 +73,10 @@ impl Projects {
                     let text =
                         std::fs::read_to_string(path).map_err(|cause| error(cause.to_string()))?;
                     let secret = text.trim();
-                    if secret.len() < 16 {
-                        return Err(error("it has fewer than 16 characters".to_owned()));
+                    if secret.len() < SECRET_CHARS_MIN {
+                        return Err(error(format!(
+                            "it has fewer than {SECRET_CHARS_MIN} characters"
+                        )));
                     }
                     Some(hash(secret))
                 }

@@ -95,13 +95,8 @@ pub fn run(config: Config) -> u8 {
     match runtime.block_on(serve(config)) {
         Ok(()) => cli::EXIT_DONE,
         Err(error) => {
-            let locked = error.downcast_ref::<datadir::DataDirError>();
             tracing::error!("{error:#}");
-            if matches!(locked, Some(datadir::DataDirError::Locked { .. })) {
-                cli::EXIT_LOCKED
-            } else {
-                cli::EXIT_FAILED
-            }
+            cli::exit_of_opening(&error).unwrap_or(cli::EXIT_FAILED)
         }
     }
 }

@@ -33,7 +33,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use tokio::sync::{Mutex, watch};
 use tokio::task::JoinHandle;
 
-pub use open::Seams;
+pub use open::{MissingMasterKey, Seams};
 pub use vendors::PastVendor;
 
 /// The open system. Cheap to share.

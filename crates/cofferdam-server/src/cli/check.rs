@@ -21,13 +21,20 @@ pub(super) fn run(cli: &Cli) -> u8 {
         for problem in &loaded.problems {
             output::line(&problem.to_string());
         }
+        let several = |number: usize, one: &str, many: &str| {
+            output::count(u64::try_from(number).unwrap_or(u64::MAX), one, many)
+        };
+        let warnings = several(warnings, "warning", "warnings");
         output::line(&match &loaded.config {
             Some(config) => format!(
-                "ok: {} projects, {} vendors, {warnings} warnings",
-                config.projects.len(),
-                config.vendors.len()
+                "ok: {}, {}, {warnings}",
+                several(config.projects.len(), "project", "projects"),
+                several(config.vendors.len(), "vendor", "vendors"),
             ),
-            None => format!("not usable: {errors} errors, {warnings} warnings"),
+            None => format!(
+                "not usable: {}, {warnings}",
+                several(errors, "error", "errors")
+            ),
         });
     }
     if loaded.is_usable() {

@@ -1,6 +1,6 @@
 //! `cofferdam init`.
 
-use super::{Cli, EXIT_DONE, EXIT_FAILED, output};
+use super::{Cli, EXIT_CONFIG, EXIT_DONE, EXIT_FAILED, output};
 use crate::clock::SystemEntropy;
 use crate::config::init::{InitOptions, init};
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ use std::path::PathBuf;
 pub struct InitArguments {
     /// Folder to write; default: the folder of --config.
     folder: Option<PathBuf>,
-    /// Name of the first project.
+    /// Name of the first project: letters, digits, `-` and `_`.
     #[arg(long, default_value = "console")]
     project: String,
     /// Region of its data.
@@ -41,8 +41,11 @@ pub(super) fn run(arguments: &InitArguments, cli: &Cli) -> u8 {
                 output::line(&format!("wrote {}", file.display()));
             }
             output::line("");
+            // As it was called: the program need not be on the path.
+            let program = std::env::args().next();
+            let program = program.as_deref().unwrap_or("cofferdam");
             output::line(&format!(
-                "Next: cofferdam --config {} check, then serve.",
+                "Next: {program} --config {} check, then serve.",
                 done.config.display()
             ));
             output::line(&format!(
@@ -51,6 +54,10 @@ pub(super) fn run(arguments: &InitArguments, cli: &Cli) -> u8 {
             ));
             output::line("Back up secrets/master.key: without it the data cannot be read.");
             EXIT_DONE
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::InvalidInput => {
+            output::error(&format!("init: {error}; nothing was written"));
+            EXIT_CONFIG
         }
         Err(error) => {
             output::error(&format!("init: {error}; nothing that existed was changed"));

@@ -20,6 +20,11 @@ pub(super) fn json(value: &serde_json::Value) {
     line(&serde_json::to_string_pretty(value).unwrap_or_default());
 }
 
+/// A count with its noun: `1 error`, `2 errors`.
+pub(super) fn count(count: u64, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
+}
+
 /// Prints rows under a header, columns aligned; numbers (a column whose cells all start with a digit) to the right.
 pub(super) fn table(header: &[&str], rows: &[Vec<String>]) {
     let width = |column: usize| {
@@ -58,5 +63,16 @@ pub(super) fn table(header: &[&str], rows: &[Vec<String>]) {
     print(header.to_vec());
     for row in rows {
         print(row.iter().map(String::as_str).collect());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::count;
+
+    #[test]
+    fn a_count_agrees_with_its_noun() {
+        let said = [0, 1, 2].map(|people| count(people, "person", "people"));
+        assert_eq!(said, ["0 people", "1 person", "2 people"]);
     }
 }

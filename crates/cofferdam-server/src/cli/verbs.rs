@@ -147,7 +147,7 @@ pub struct EraseArguments {
 /// Arguments of `snapshot`.
 #[derive(Debug, clap::Args)]
 pub struct SnapshotArguments {
-    /// Directory to write; must not exist.
+    /// Directory to write; absent or empty.
     dir: PathBuf,
 }
 
@@ -226,7 +226,7 @@ pub(super) fn run(cli: &Cli, config: Config) -> u8 {
             Ok(api) => api,
             Err(error) => {
                 output::error(&format!("{error:#}"));
-                return EXIT_LOCKED;
+                return super::exit_of_opening(&error).unwrap_or(EXIT_LOCKED);
             }
         };
         let code = finish(

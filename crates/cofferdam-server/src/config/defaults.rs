@@ -56,7 +56,8 @@ const REGIONS: &[(&str, &str)] = &[
 #[must_use]
 pub fn region_of_endpoint(endpoint: &str) -> Option<Region> {
     let url = url::Url::parse(endpoint).ok()?;
-    let host = url.host_str()?;
+    // A final dot names the same host.
+    let host = url.host_str()?.trim_end_matches('.');
     REGIONS
         .iter()
         .find(|(known, _)| *known == host)

@@ -2,7 +2,7 @@
 //!
 //! Goes on to `resolve`, which checks what the types cannot. Invariant: nothing is written here.
 
-use super::problem::{Problem, Severity, SourceFile};
+use super::problem::{Merged, Problem, Severity, SourceFile, variable_place};
 use super::sections::{MainFile, VendorFile};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -72,13 +72,9 @@ fn vendor_files(
     paths.sort();
     let mut vendors = Vec::new();
     for path in paths {
-        let Some(id) = path
-            .file_stem()
-            .and_then(|stem| stem.to_str())
-            .map(str::to_owned)
-        else {
-            continue;
-        };
+        // What is no id, or no text, is an error of `resolve`.
+        let id = path.file_stem().unwrap_or_default();
+        let id = id.to_string_lossy().into_owned();
         match SourceFile::read(&path) {
             Ok(source) => match source.parse::<VendorFile>() {
                 Ok(vendor) => vendors.push((id, source, vendor)),
@@ -118,36 +114,35 @@ fn overridden(
         return Ok((source, parsed));
     }
     let mut table: toml::Table = source.parse()?;
+    let mut variables = Vec::new();
+    let refused = |name: &str, message: String| {
+        let help = "write COFFERDAM__SECTION__KEY, e.g. COFFERDAM__SERVER__LISTEN";
+        let problem = source.problem(Severity::Error, "invalid_override", None, message, help);
+        Box::new(Problem {
+            file: variable_place(name),
+            ..problem
+        })
+    };
     for (name, value) in overrides {
-        set(&mut table, name, value).map_err(|message| {
-            Box::new(source.problem(
-                Severity::Error,
-                "invalid_override",
-                None,
-                format!("environment variable {name}: {message}"),
-                "write COFFERDAM__SECTION__KEY, e.g. COFFERDAM__SERVER__LISTEN",
-            ))
-        })?;
+        let key = set(&mut table, name, value).map_err(|message| refused(name, message))?;
+        variables.push((name.clone(), key));
     }
-    let text = toml::to_string(&table).map_err(|error| {
-        Box::new(source.problem(
-            Severity::Error,
-            "invalid_override",
-            None,
-            error.to_string(),
-            "",
-        ))
-    })?;
+    let text =
+        toml::to_string(&table).map_err(|error| refused("COFFERDAM__…", error.to_string()))?;
     let merged = SourceFile {
         path: source.path,
         text,
-        as_written: Some(source.text),
+        merged: Some(Merged {
+            as_written: source.text,
+            variables,
+        }),
     };
     let parsed = merged.parse::<MainFile>()?;
     Ok((merged, parsed))
 }
 
-fn set(table: &mut toml::Table, name: &str, value: &str) -> Result<(), String> {
+/// Sets the key that a variable names. Returns the key, e.g. `server.listen`.
+fn set(table: &mut toml::Table, name: &str, value: &str) -> Result<String, String> {
     let keys: Vec<String> = name.split("__").skip(1).map(str::to_lowercase).collect();
     let Some((last, sections)) = keys.split_last() else {
         return Err("names no key".to_owned());
@@ -168,5 +163,5 @@ fn set(table: &mut toml::Table, name: &str, value: &str) -> Result<(), String> {
         last.clone(),
         parsed.unwrap_or_else(|| toml::Value::String(value.to_owned())),
     );
-    Ok(())
+    Ok(keys.join("."))
 }

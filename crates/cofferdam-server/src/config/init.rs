@@ -3,6 +3,8 @@
 //! Invariant: nothing that exists is overwritten; secrets are made owner-only before they have content.
 
 use super::defaults;
+use super::resolve::{NAME, is_name};
+use super::sections::{EgressSection, JournalSection, LimitsSection, StoreSection};
 use cofferdam_model::Entropy;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -34,8 +36,10 @@ pub struct Initialized {
 /// Writes the folder.
 ///
 /// # Errors
-/// Where a file exists already (nothing is overwritten) or cannot be written.
+/// [`io::ErrorKind::InvalidInput`] where the folder would not be usable; where a file exists already (nothing is overwritten) or
+/// cannot be written.
 pub fn init(options: &InitOptions, entropy: &dyn Entropy) -> io::Result<Initialized> {
+    usable(options).map_err(|message| io::Error::new(io::ErrorKind::InvalidInput, message))?;
     let folder = &options.folder;
     std::fs::create_dir_all(folder.join("vendors"))?;
     make_private_dir(&folder.join("secrets"))?;
@@ -73,6 +77,26 @@ pub fn init(options: &InitOptions, entropy: &dyn Entropy) -> io::Result<Initiali
         token,
         files,
     })
+}
+
+/// What `check` would say of the main file's own values.
+fn usable(options: &InitOptions) -> Result<(), String> {
+    if !is_name(&options.project) {
+        return Err(format!("--project `{}`: {NAME}", options.project));
+    }
+    if !is_name(&options.region) {
+        return Err(format!(
+            "--region `{}`: write a short name, e.g. EU",
+            options.region
+        ));
+    }
+    if !crate::zones::is_known(&options.timezone) {
+        return Err(format!(
+            "--timezone `{}` is not a time zone of the IANA database; write e.g. Europe/Berlin",
+            options.timezone
+        ));
+    }
+    Ok(())
 }
 
 /// `N` random bytes as lower-case hexadecimal.
@@ -119,6 +143,7 @@ fn main_file(options: &InitOptions, token: &str) -> String {
         timezone,
         ..
     } = options;
+    let others = other_sections();
     let mut home = String::new();
     for (category, form) in defaults::HOME {
         home.push_str(&format!(
@@ -158,8 +183,87 @@ origins = []                           # e.g. ["https://platform.example.com"]
 
 # What is kept in-house, by data category; the longest match wins, what is not listed is withheld.
 [home]
-{home}"#
+{home}
+{others}"#
     )
+}
+
+/// The sections that need no change, with their defaults, as comments.
+fn other_sections() -> String {
+    let limits = LimitsSection::default();
+    let journal = JournalSection::default();
+    let store = StoreSection::default();
+    let egress = EgressSection::default();
+    let lines: [(&str, &[(&str, u64, &str)]); 4] = [
+        (
+            "limits",
+            &[
+                (
+                    "events_per_minute_max",
+                    limits.events_per_minute_max,
+                    "per project and network; 0 = no limit",
+                ),
+                (
+                    "new_people_per_minute_max",
+                    limits.new_people_per_minute_max,
+                    "per project and network; 0 = no limit",
+                ),
+                (
+                    "new_fields_per_hour_max",
+                    limits.new_fields_per_hour_max,
+                    "that the inbox lists, per project; 0 = no limit",
+                ),
+                (
+                    "body_bytes_max",
+                    u64::try_from(limits.body_bytes_max).unwrap_or(u64::MAX),
+                    "of one request",
+                ),
+            ],
+        ),
+        (
+            "journal",
+            &[
+                (
+                    "keep_hours",
+                    journal.keep_hours,
+                    "after every consumer has passed",
+                ),
+                (
+                    "keep_days",
+                    journal.keep_days,
+                    "that a record may wait for one vendor",
+                ),
+            ],
+        ),
+        (
+            "store",
+            &[
+                ("retention_days", store.retention_days, "0 = for ever"),
+                (
+                    "flush_seconds",
+                    store.flush_seconds,
+                    "until events are cut into files",
+                ),
+            ],
+        ),
+        (
+            "egress",
+            &[(
+                "backlog_bytes_max",
+                egress.backlog_bytes_max,
+                "that may wait for one vendor",
+            )],
+        ),
+    ];
+    let mut text =
+        String::from("# What follows are the defaults; take the `#` away to change one.\n");
+    for (section, keys) in lines {
+        text.push_str(&format!("\n# [{section}]\n"));
+        for (key, value, what) in keys {
+            text.push_str(&format!("{:<38} # {what}\n", format!("# {key} = {value}")));
+        }
+    }
+    text
 }
 
 const FIELDS: &str = r#"# What we know about our own fields: field path = data category.

@@ -2,6 +2,9 @@
 //!
 //! Invariant: a lint reads only the configuration (and file permissions), never data; `serve` starts in spite of lints.
 
+mod fields;
+mod files;
+mod home;
 mod project;
 mod vendor;
 
@@ -85,6 +88,39 @@ pub const LINTS: &[(&str, &str)] = &[
         "whole_user_listed",
         "a vendor's table lists `user`, which is nearly everything",
     ),
+    (
+        "declared_unprotected",
+        "a line of fields.toml calls a secret or an identifier something harmless",
+    ),
+    (
+        "empty_vendor_token",
+        "the vendor's token file is missing or empty; the vendor gets nothing",
+    ),
+    (
+        "form_never_applies",
+        "a form in [receives] fits no field of its category",
+    ),
+    (
+        "home_clear_protected",
+        "home keeps in clear what it should not keep: payment and government data, free text, addresses, cookies",
+    ),
+    (
+        "home_no_behavior",
+        "home stores no events, because user.behavior is withheld",
+    ),
+    (
+        "impossible_origin",
+        "no browser sends an origin that is listed",
+    ),
+    (
+        "missing_file",
+        "a file that the server reads at its start is not there",
+    ),
+    (
+        "same_listener",
+        "intake and the web app are to listen on the same port",
+    ),
+    ("zero_limit", "a limit of 0 lets nothing through"),
 ];
 
 /// Lints a resolved configuration.
@@ -92,6 +128,9 @@ pub const LINTS: &[(&str, &str)] = &[
 pub fn lint(config: &Config, folder: &Folder, today: Day) -> Vec<Problem> {
     let mut problems = Vec::new();
     project::lint(config, folder, &mut problems);
+    home::lint(config, folder, &mut problems);
+    fields::lint(folder, &mut problems);
+    files::lint(config, folder, &mut problems);
     vendor::lint(config, folder, today, &mut problems);
     problems
 }

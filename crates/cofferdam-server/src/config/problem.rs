@@ -2,6 +2,7 @@
 //!
 //! Invariant: a problem names keys and categories, never the content of a secret.
 
+use super::near::did_you_mean;
 use serde::Serialize;
 use std::fmt;
 use std::ops::Range;
@@ -63,8 +64,17 @@ pub struct SourceFile {
     pub path: PathBuf,
     /// The text.
     pub text: String,
-    /// The text as it is in the file, where `text` was merged with environment overrides.
-    pub as_written: Option<String>,
+    /// What the environment changed, where it changed anything.
+    pub merged: Option<Merged>,
+}
+
+/// A file's text before environment variables were merged into it, and those variables.
+#[derive(Clone, Debug)]
+pub struct Merged {
+    /// The text as it is in the file.
+    pub as_written: String,
+    /// Each variable with the key that it sets, e.g. `server.listen`.
+    pub variables: Vec<(String, String)>,
 }
 
 impl SourceFile {
@@ -77,7 +87,7 @@ impl SourceFile {
             Ok(text) => Ok(Self {
                 path: path.to_owned(),
                 text,
-                as_written: None,
+                merged: None,
             }),
             Err(error) => Err(Box::new(Problem {
                 severity: Severity::Error,
@@ -92,7 +102,7 @@ impl SourceFile {
         }
     }
 
-    /// A problem at a byte span of this file.
+    /// A problem at a byte span of this file; what an environment variable says is blamed on the variable.
     #[must_use]
     pub fn problem(
         &self,
@@ -102,11 +112,14 @@ impl SourceFile {
         message: impl Into<String>,
         help: impl Into<String>,
     ) -> Problem {
-        let (line, column) = span.map_or((0, 0), |span| self.position(span.start));
+        let (file, line, column) = span.map_or_else(
+            || (self.path.clone(), 0, 0),
+            |span| self.position(span.start),
+        );
         Problem {
             severity,
             code,
-            file: self.path.clone(),
+            file,
             line,
             column,
             message: message.into(),
@@ -114,7 +127,7 @@ impl SourceFile {
         }
     }
 
-    fn position(&self, offset: usize) -> (usize, usize) {
+    fn position(&self, offset: usize) -> (PathBuf, usize, usize) {
         let before = self.text.get(..offset).unwrap_or(&self.text);
         let line = before.matches('\n').count() + 1;
         let column = before
@@ -122,13 +135,42 @@ impl SourceFile {
             .next()
             .map_or(0, |tail| tail.chars().count())
             + 1;
-        match &self.as_written {
-            None => (line, column),
-            // A key that only the environment has is on no line.
-            Some(as_written) => (1..=as_written.lines().count())
-                .find(|candidate| key_at(as_written, *candidate) == key_at(&self.text, line))
-                .map_or((0, 0), |line| (line, 1)),
+        let Some(merged) = &self.merged else {
+            return (self.path.clone(), line, column);
+        };
+        let key = key_at(&self.text, line);
+        if let Some(variable) = key.and_then(|key| merged.variable_of(key)) {
+            return (variable_place(variable), 0, 0);
         }
+        let as_written = &merged.as_written;
+        let (line, column) = (1..=as_written.lines().count())
+            .find(|candidate| key_at(as_written, *candidate) == key)
+            .map_or((0, 0), |line| (line, 1));
+        (self.path.clone(), line, column)
+    }
+
+    /// Where a key of a section stands; else the section, else the file's beginning. The section of the file's head is empty.
+    #[must_use]
+    pub fn span_of(&self, section: &str, key: &str) -> Option<Range<usize>> {
+        let header = format!("[{section}]");
+        let section = if section.is_empty() {
+            ""
+        } else {
+            header.as_str()
+        };
+        let lines = self.text.split_inclusive('\n').scan(0, |offset, line| {
+            let start = *offset;
+            *offset += line.len();
+            Some(start..*offset)
+        });
+        let all: Vec<Range<usize>> = lines.collect();
+        let find = |wanted: &str| {
+            all.iter().enumerate().find_map(|(at, span)| {
+                let (within, _, name) = key_at(&self.text, at + 1)?;
+                (within == section && name == wanted).then(|| span.clone())
+            })
+        };
+        find(key).or_else(|| find("")).or(Some(0..1))
     }
 
     /// Parses the text as `T`; unknown keys and wrong types become problems with line and near names.
@@ -141,12 +183,7 @@ impl SourceFile {
 
     fn toml_problem(&self, error: &toml::de::Error) -> Problem {
         let message = error.message();
-        // Rust's names of types mean nothing to an operator.
-        let message = &["usize", "u64", "u32"]
-            .iter()
-            .fold(message.to_owned(), |message, name| {
-                message.replace(&format!("expected {name}"), "expected a whole number")
-            });
+        let message = &in_plain_words(message);
         let (code, help) = match unknown_key(message) {
             Some((key, expected)) => ("unknown_key", did_you_mean(key, &expected)),
             None => (
@@ -162,6 +199,27 @@ impl SourceFile {
             help,
         )
     }
+}
+
+impl Merged {
+    /// The variable that sets what stands at a key.
+    fn variable_of(&self, (section, _, key): (&str, usize, &str)) -> Option<&str> {
+        let section = section.trim_matches(['[', ']']);
+        let path = [section, key].map(|part| part.trim_matches('"'));
+        let path = path.iter().filter(|part| !part.is_empty());
+        let path = path.copied().collect::<Vec<_>>().join(".");
+        let sets = |target: &str| {
+            path.strip_prefix(target)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        };
+        let found = self.variables.iter().find(|(_, target)| sets(target));
+        found.map(|(name, _)| name.as_str())
+    }
+}
+
+/// A variable as the place of a problem.
+pub(crate) fn variable_place(name: &str) -> PathBuf {
+    PathBuf::from(format!("environment variable {name}"))
 }
 
 /// What a line says something about: its section, which one of that name, and the key.
@@ -193,21 +251,11 @@ fn unknown_key(message: &str) -> Option<(&str, Vec<&str>)> {
     Some((key, expected))
 }
 
-/// "did you mean" for the nearest of `known`, else the list of what is known.
-#[must_use]
-pub fn did_you_mean(word: &str, known: &[&str]) -> String {
-    let nearest = known
+/// A complaint of serde's without Rust's names of types, which mean nothing to an operator.
+pub(crate) fn in_plain_words(message: &str) -> String {
+    ["usize", "u64", "u32", "i64"]
         .iter()
-        .map(|candidate| (strsim::jaro_winkler(word, candidate), candidate))
-        .max_by(|one, other| one.0.total_cmp(&other.0));
-    // Jaro-Winkler thinks little of short words with two letters swapped.
-    let slip = known
-        .iter()
-        .find(|candidate| word.len() > 2 && strsim::osa_distance(word, candidate) == 1);
-    match slip.map(|candidate| (1.0, candidate)).or(nearest) {
-        Some((score, candidate)) if score >= 0.8 => format!("did you mean `{candidate}`?"),
-        _ if known.len() <= 24 => format!("expected one of: {}", known.join(", ")),
-        Some((_, candidate)) => format!("the nearest known name is `{candidate}`"),
-        None => String::new(),
-    }
+        .fold(message.to_owned(), |message, name| {
+            message.replace(&format!("expected {name}"), "expected a whole number")
+        })
 }

@@ -3,11 +3,17 @@
 //! Invariant: every error has a file and, where the text has one, a line; one run reports all of them.
 
 use super::folder::Folder;
-use super::problem::{Problem, Severity, SourceFile, did_you_mean};
-use super::sections::{FormTable, ProjectSection, VendorFile};
-use super::{Config, ProjectConfig, ServerConfig, VendorConfig, VendorKind, defaults};
-use cofferdam_model::{Category, Day, Form, ProjectName, Region, VendorId, category::DATA_USES};
-use cofferdam_policy::{ConsentMode, PolicySource, ProjectSource, VendorSource};
+mod secrets;
+mod vendor;
+
+pub(crate) use secrets::SECRET_CHARS_MIN;
+
+use super::near::did_you_mean;
+use super::problem::{Problem, Severity, SourceFile};
+use super::sections::{FormTable, ProjectSection};
+use super::{Config, ProjectConfig, ServerConfig, defaults};
+use cofferdam_model::{Category, Day, Form, ProjectName, Region};
+use cofferdam_policy::{ConsentMode, PolicySource, ProjectSource};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use toml::Spanned;
@@ -146,6 +152,7 @@ pub(crate) fn resolve(
         main.project.iter().map(|section| &section.token),
         "project token",
     );
+    secrets::check(&mut check, &root, main);
     let home = match &main.home {
         Some(table) => check.forms(table, true),
         None => defaults::home(),
@@ -155,7 +162,9 @@ pub(crate) fn resolve(
     let mut sources = Vec::new();
     for (id, source, file) in &folder.vendors {
         let mut check = Checker::new(source);
-        if let Some((vendor, policy)) = vendor(&mut check, &root, id, file, &projects, today) {
+        if let Some((vendor, policy)) =
+            vendor::resolve(&mut check, &root, id, file, &projects, today)
+        {
             vendors.push(vendor);
             sources.push(policy);
         }
@@ -244,17 +253,8 @@ fn project(
     section: &ProjectSection,
 ) -> Option<ProjectConfig> {
     let name = section.name.get_ref();
-    if name.is_empty()
-        || !name
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-')
-    {
-        check.error(
-            "invalid_name",
-            &section.name,
-            "a project's name has letters, digits, `-` and `_`",
-            "",
-        );
+    if !is_name(name) {
+        check.error("invalid_name", &section.name, NAME, "");
     }
     if section.token.get_ref().len() < 16 {
         check.error(
@@ -279,7 +279,7 @@ fn project(
     Some(ProjectConfig {
         name: ProjectName::from(name.as_str()),
         token: section.token.get_ref().clone(),
-        import_secret_file: optional_path(root, &section.import_secret_file),
+        import_secret_file: optional_path(root, section.import_secret_file.get_ref()),
         region: Region::from(section.region.as_str()),
         timezone: section.timezone.get_ref().clone(),
         organization_key: Some(section.organization_key.clone()).filter(|key| !key.is_empty()),
@@ -292,157 +292,21 @@ fn project(
     })
 }
 
+/// What a project's name consists of.
+pub(crate) const NAME: &str = "a project's name has letters, digits, `-` and `_`";
+
+/// Whether a text can be a project's name.
+pub(crate) fn is_name(text: &str) -> bool {
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
+    !text.is_empty() && text.bytes().all(is_part)
+}
+
 fn project_source(project: &ProjectConfig) -> ProjectSource {
     ProjectSource {
         name: project.name.clone(),
         region: project.region.clone(),
         organization_key: project.organization_key.clone(),
         consent: project.consent,
-    }
-}
-
-fn vendor(
-    check: &mut Checker<'_>,
-    root: &Path,
-    id: &str,
-    file: &VendorFile,
-    projects: &[ProjectConfig],
-    today: Day,
-) -> Option<(VendorConfig, VendorSource)> {
-    let kind = check.named("kind", &file.kind, &VendorKind::NAMES);
-    let consent = check.named("consent", &file.consent, &CONSENT);
-    let observing = check.named("mode", &file.mode, &[("enforce", false), ("observe", true)]);
-    if !DATA_USES.contains(&file.purpose.get_ref().as_str()) {
-        check.error(
-            "unknown_purpose",
-            &file.purpose,
-            format!("`{}` is not a fideslang data use", file.purpose.get_ref()),
-            did_you_mean(file.purpose.get_ref(), DATA_USES),
-        );
-    }
-    if consent == Some(ConsentMode::None) && file.legal_basis.is_empty() {
-        check.error(
-            "missing_legal_basis",
-            &file.consent,
-            "consent = \"none\" needs a legal_basis",
-            "say on which basis the data flows, e.g. \"contract\"",
-        );
-    }
-    if kind == Some(VendorKind::Mixpanel) {
-        if file.endpoint.is_none() {
-            check.error(
-                "missing_endpoint",
-                &file.kind,
-                "this kind of vendor needs an endpoint",
-                "e.g. endpoint = \"https://api-eu.mixpanel.com\"",
-            );
-        }
-        if file.token_file.is_empty() {
-            check.error(
-                "missing_token",
-                &file.kind,
-                "this kind of vendor needs a token_file",
-                "put the project token into a file that only the server can read",
-            );
-        }
-    }
-    let known: Vec<(&str, ())> = projects
-        .iter()
-        .map(|project| (project.name.as_str(), ()))
-        .collect();
-    for name in &file.projects {
-        check.named("project", name, &known);
-    }
-    let observe_until = observe_until(check, file, observing, today);
-    let receives = check.forms(&file.receives, false);
-    for (key, form) in &file.receives {
-        if key.get_ref() == "unclassified" && form.get_ref() != "withheld" {
-            check.error(
-                "unclassified_to_vendor",
-                key,
-                "a vendor never gets unclassified fields",
-                "name the field in fields.toml first",
-            );
-        }
-        if key.get_ref() == "secret" && form.get_ref() != "withheld" {
-            check.error(
-                "secret_to_vendor",
-                key,
-                "a vendor never gets secrets",
-                "remove the line",
-            );
-        }
-    }
-    let endpoint = file
-        .endpoint
-        .as_ref()
-        .map(|url| url.get_ref().trim_end_matches('/').to_owned());
-    let expires = file
-        .contract
-        .expires
-        .as_ref()
-        .and_then(|day| check.day(day));
-    let reviewed = file
-        .contract
-        .reviewed
-        .as_ref()
-        .and_then(|day| check.day(day));
-    let projects: Vec<ProjectName> = file
-        .projects
-        .iter()
-        .map(|name| ProjectName::from(name.get_ref().as_str()))
-        .collect();
-    let vendor = VendorConfig {
-        id: VendorId::from(id),
-        name: file.name.clone(),
-        kind: kind?,
-        destination_region: endpoint.as_deref().and_then(defaults::region_of_endpoint),
-        endpoint,
-        region: Region::from(file.region.get_ref().as_str()),
-        purpose: file.purpose.get_ref().clone(),
-        token_file: optional_path(root, &file.token_file),
-        projects,
-        consent: consent?,
-        legal_basis: file.legal_basis.clone(),
-        observe_until,
-        expires,
-        reviewed,
-        contract: file.contract.clone(),
-        file: PathBuf::from("vendors").join(format!("{id}.toml")),
-    };
-    let source = VendorSource {
-        id: vendor.id.clone(),
-        region: vendor.region.clone(),
-        destination_region: vendor.destination_region.clone(),
-        purpose: vendor.purpose.clone(),
-        projects: vendor.projects.clone(),
-        consent: vendor.consent,
-        expires,
-        observe_until,
-        receives,
-    };
-    Some((vendor, source))
-}
-
-fn observe_until(
-    check: &mut Checker<'_>,
-    file: &VendorFile,
-    observing: Option<bool>,
-    today: Day,
-) -> Option<Day> {
-    let until = file.observe_until.as_ref().and_then(|day| check.day(day));
-    match (observing, until) {
-        (Some(true), None) => {
-            check.error(
-                "missing_observe_until",
-                &file.mode,
-                "observe mode needs observe_until",
-                "e.g. observe_until = 2026-12-31",
-            );
-            None
-        }
-        (Some(true), Some(day)) if day >= today => Some(day),
-        _ => None,
     }
 }
 
@@ -453,11 +317,8 @@ fn fields(folder: &Folder, problems: &mut Vec<Problem>) -> BTreeMap<String, Cate
     let mut check = Checker::new(source);
     let mut fields = BTreeMap::new();
     for (path, category) in file {
-        let prefixes = ["properties.", "profile.", "group.", "event", "distinct_id"];
-        if !prefixes
-            .iter()
-            .any(|prefix| path.get_ref().starts_with(prefix))
-        {
+        let is_envelope = ["event", "distinct_id"].contains(&path.get_ref().as_str());
+        if !is_envelope && !super::fields_file::is_path(path.get_ref()) {
             check.error(
                 "invalid_path",
                 path,

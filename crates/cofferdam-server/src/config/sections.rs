@@ -92,8 +92,8 @@ pub struct ProjectSection {
     /// The public write token that the SDKs carry: claimed data.
     pub token: Spanned<String>,
     /// Path of the secret for `/import` and server SDKs: verified data.
-    #[serde(default)]
-    pub import_secret_file: String,
+    #[serde(default = "empty")]
+    pub import_secret_file: Spanned<String>,
     /// Where the data belongs.
     pub region: String,
     /// IANA time zone of reports.
@@ -187,6 +187,10 @@ impl Default for EgressSection {
             backlog_bytes_max: 1024 * 1024 * 1024,
         }
     }
+}
+
+fn empty() -> Spanned<String> {
+    Spanned::new(0..0, String::new())
 }
 
 fn utc() -> Spanned<String> {

@@ -26,7 +26,10 @@ pub(super) fn welcome(as_json: bool, link: &str, folder: &DemoFolder, intake: So
     println!(
         "  1. Blast radius: which people and fields are exposed at Beacon CRM, contained on day 20?"
     );
-    println!("       cofferdam --config {config} radius beacon-crm");
+    // As it was called: the program need not be on the path.
+    let program = std::env::args().next();
+    let program = program.as_deref().unwrap_or("cofferdam");
+    println!("       {program} --config {config} radius beacon-crm");
     println!("  2. Fields: name a new field in the inbox, and see on Vendors who gets it then.");
     println!("  3. Send an event of your own and watch it on Live:");
     println!(

@@ -23,6 +23,7 @@ use cofferdam_model::{Clock, Entropy, Limits};
 use cofferdam_outbound::{Outbound, OutboundOptions};
 use cofferdam_store::{Store, StoreLimits, StoreOptions};
 use cofferdam_vault::{MasterKey, Vault, VaultOptions};
+use std::path::PathBuf;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
@@ -260,6 +261,15 @@ impl System {
     }
 }
 
+/// There is data, and the key that opens it is not where the configuration says.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the master key {} is missing, and the data directory holds data that only it opens; \
+     restore it from its backup (nothing was changed)",
+    .0.display()
+)]
+pub struct MissingMasterKey(PathBuf);
+
 /// Reads the master key; makes one only while there is no data that another key protects.
 fn master_key(
     config: &Config,
@@ -270,12 +280,9 @@ fn master_key(
     if path.try_exists()? {
         return MasterKey::load(path).context("the master key cannot be used");
     }
-    anyhow::ensure!(
-        data_dir.was_empty() || !data_dir.join("vault.db").try_exists()?,
-        "the master key {} is missing, and the data directory holds data that only it opens; \
-         restore it from its backup (nothing was changed)",
-        path.display()
-    );
+    if !data_dir.was_empty() && data_dir.join("vault.db").try_exists()? {
+        return Err(MissingMasterKey(path.clone()).into());
+    }
     if let Some(parent) = path.parent() {
         crate::config::init::make_private_dir(parent)?;
     }

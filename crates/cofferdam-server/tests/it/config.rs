@@ -1,12 +1,12 @@
 //! The configuration folder: every lint has a case, errors say where and what is meant, nothing starts on a broken folder.
 
+mod lints;
 mod overrides;
 mod process;
 
 use crate::support::{Folder, NOW};
 use cofferdam_model::TimestampMs;
-use cofferdam_server::config::lints::LINTS;
-use cofferdam_server::config::problem::{Problem, Severity};
+use cofferdam_server::config::problem::Severity;
 use cofferdam_server::config::{self, Loaded};
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::PermissionsExt;
@@ -62,176 +62,14 @@ type Edit = (&'static str, &'static str, &'static str);
 const MAIN: &str = "cofferdam.toml";
 const ACME: &str = "vendors/acme.toml";
 
-/// What triggers each lint.
-const LINT_CASES: &[(&str, &[Edit])] = &[
-    (
-        "admin_not_loopback",
-        &[(
-            MAIN,
-            "admin_listen = \"127.0.0.1:0\"",
-            "admin_listen = \"0.0.0.0:0\"",
-        )],
-    ),
-    (
-        "clear_identifier",
-        &[(
-            ACME,
-            "[receives]",
-            "[receives]\n\"user.contact.email\" = \"clear\"",
-        )],
-    ),
-    ("contract_expired", &[(ACME, "2030-01-01", "2026-05-31")]),
-    (
-        "contract_expires_soon",
-        &[(ACME, "2030-01-01", "2026-06-15")],
-    ),
-    (
-        "cross_region_project",
-        &[(MAIN, "region = \"EU\"", "region = \"US\"")],
-    ),
-    (
-        "fine_location",
-        &[(
-            ACME,
-            "[receives]",
-            "[receives]\n\"user.location\" = \"region\"",
-        )],
-    ),
-    (
-        "home_clear_identifier",
-        &[(
-            MAIN,
-            "\"user.name\"                              = \"sealed\"",
-            "\"user.name\" = \"clear\"",
-        )],
-    ),
-    (
-        "late_breach_notice",
-        &[(ACME, "breach_notice_hours = 48", "breach_notice_hours = 96")],
-    ),
-    (
-        "long_observe",
-        &[(
-            ACME,
-            "[contract]",
-            "mode = \"observe\"\nobserve_until = 2026-12-31\n[contract]",
-        )],
-    ),
-    (
-        "master_key_in_data_dir",
-        &[(MAIN, "secrets/master.key", "data/master.key")],
-    ),
-    (
-        "no_behavior",
-        &[(
-            ACME,
-            "\"user.behavior\" = \"clear\"",
-            "\"user.unique_id\" = \"token\"",
-        )],
-    ),
-    (
-        "no_consent_for_advertising",
-        &[(ACME, "analytics.reporting", "marketing.advertising")],
-    ),
-    (
-        "no_public_url",
-        &[(
-            MAIN,
-            "\nlisten = \"127.0.0.1:0\"",
-            "\nlisten = \"0.0.0.0:0\"",
-        )],
-    ),
-    ("no_retention", &[(ACME, "retention_days = 90\n", "")]),
-    (
-        "observe_over",
-        &[(
-            ACME,
-            "[contract]",
-            "mode = \"observe\"\nobserve_until = 2026-05-31\n[contract]",
-        )],
-    ),
-    (
-        "open_secret_file",
-        &[(ACME, "secrets/acme.token", "fields.toml")],
-    ),
-    ("plain_http_endpoint", &[(ACME, "https://", "http://")]),
-    (
-        "plain_public_url",
-        &[(
-            MAIN,
-            "public_url = \"\"",
-            "public_url = \"http://t.example.com\"",
-        )],
-    ),
-    (
-        "region_mismatch",
-        &[(ACME, "api-eu.mixpanel.com", "api.mixpanel.com")],
-    ),
-    (
-        "region_unknown",
-        &[(ACME, "api-eu.mixpanel.com", "collect.example.com")],
-    ),
-    (
-        "review_overdue",
-        &[(ACME, "reviewed = 2026-05-01", "reviewed = 2025-05-31")],
-    ),
-    (
-        "token_reused",
-        &[(ACME, "secrets/acme.token", "secrets/shared.token")],
-    ),
-    (
-        "trusts_everyone",
-        &[(
-            MAIN,
-            "trusted_proxies = []",
-            "trusted_proxies = [\"0.0.0.0/0\"]",
-        )],
-    ),
-    (
-        "unused_vendor",
-        &[(ACME, "projects = [\"console\"]", "projects = []")],
-    ),
-    (
-        "whole_user_listed",
-        &[(ACME, "[receives]", "[receives]\n\"user\" = \"token\"")],
-    ),
-    ("wildcard_origin", &[(MAIN, "https://app.example.com", "*")]),
-];
-
 fn edited(edits: &[Edit]) -> Folder {
     let folder = clean();
     secret(&folder, "shared.token", &folder.token);
+    secret(&folder, "short.import", "canary");
     for (file, from, to) in edits {
         folder.replace(file, from, to);
     }
     folder
-}
-
-#[test]
-fn every_lint_is_triggered_by_its_case_and_by_nothing_clean() {
-    assert_eq!(load_with(&clean(), &[]).problems, Vec::<Problem>::new());
-    for (code, _) in LINTS {
-        let Some((_, edits)) = LINT_CASES.iter().find(|(known, _)| known == code) else {
-            panic!("the lint `{code}` has no case");
-        };
-        let loaded = load_with(&edited(edits), &[]);
-        let found = loaded.problems.iter().find(|problem| problem.code == *code);
-        let Some(found) = found else {
-            panic!("`{code}` was not found: {:?}", loaded.problems)
-        };
-        assert_eq!(found.severity, Severity::Warning, "{code}");
-        assert!(
-            loaded.is_usable(),
-            "{code} is a lint, no error: {:?}",
-            loaded.problems
-        );
-        assert!(
-            !found.message.is_empty() && !found.help.is_empty(),
-            "{code}"
-        );
-    }
-    assert_eq!(LINT_CASES.len(), LINTS.len());
-    assert!(LINTS.len() >= 12);
 }
 
 /// Edit, code, line on which it must be found (by its text after the edit), what message and help must say.
@@ -413,6 +251,54 @@ const ERROR_CASES: &[(Edit, &str, &str, &str)] = &[
         "properties.plan",
         "string",
     ),
+    (
+        (ACME, "https://api-eu", "https://user:canary@api-eu"),
+        "invalid_endpoint",
+        "endpoint",
+        "token_file",
+    ),
+    (
+        (ACME, "mixpanel.com\"", "mixpanel.com/?key=1\""),
+        "invalid_endpoint",
+        "endpoint",
+        "a query or a fragment",
+    ),
+    (
+        (ACME, "https://api-eu", "api-eu"),
+        "invalid_endpoint",
+        "endpoint",
+        "http(s) URL",
+    ),
+    (
+        (MAIN, "secrets/console.import", "secrets/short.import"),
+        "short_secret",
+        "import_secret_file",
+        "16 characters",
+    ),
+    (
+        (MAIN, "secrets/console.import", "secrets/shared.token"),
+        "public_secret",
+        "import_secret_file",
+        "believed",
+    ),
+    (
+        (MAIN, "secrets/console.import", "secrets/none.import"),
+        "missing_secret",
+        "import_secret_file",
+        "no such file",
+    ),
+    (
+        ("fields.toml", "# \"properties.plan\"", "\"distinct_idea\""),
+        "invalid_path",
+        "distinct_idea",
+        "properties.plan",
+    ),
+    (
+        (MAIN, "\"user.contact\" ", "\"user.emial\" "),
+        "unknown_category",
+        "user.emial",
+        "did you mean `user.contact.email`",
+    ),
 ];
 
 #[test]
@@ -445,9 +331,48 @@ fn errors_name_file_and_line_and_what_is_meant() {
         );
         let shown = found.to_string();
         assert!(shown.contains(says), "`{to}` says: {shown}");
+        assert!(!shown.contains("canary"), "{shown}");
         assert!(
             shown.contains(&format!("{}:{}:", found.file.display(), found.line)),
             "{shown}"
         );
+    }
+}
+
+#[test]
+fn a_vendors_id_is_a_name_that_stays_in_its_folder() {
+    let long = "x".repeat(65);
+    for (id, is_good) in [
+        ("..", false),
+        ("Bad Name!", false),
+        (".hidden", false),
+        ("münchen", false),
+        (long.as_str(), false),
+        ("acme-2_eu.v1", true),
+    ] {
+        let folder = clean();
+        folder.write(&format!("vendors/{id}.toml"), VENDOR);
+        let loaded = load_with(&folder, &[]);
+        assert_eq!(loaded.is_usable(), is_good, "{id}: {:?}", loaded.problems);
+        let found = loaded
+            .problems
+            .iter()
+            .find(|problem| problem.code == "invalid_vendor_id");
+        assert_eq!(found.is_none(), is_good, "{id}");
+        let is_placed =
+            found.is_none_or(|found| found.line == 1 && found.file.ends_with(format!("{id}.toml")));
+        assert!(is_placed, "{found:?}");
+    }
+}
+
+#[test]
+fn the_host_of_an_endpoint_is_compared_as_hosts_are() {
+    for host in [
+        "API.mixpanel.com",
+        "api.mixpanel.com.",
+        "API.Mixpanel.com.:443",
+    ] {
+        let folder = edited(&[(ACME, "api-eu.mixpanel.com", host)]);
+        assert!(codes(&folder).contains("region_mismatch"), "{host}");
     }
 }

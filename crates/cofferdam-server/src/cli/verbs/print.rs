@@ -11,6 +11,12 @@ fn text(value: &Value, key: &str) -> String {
     }
 }
 
+/// A count of the answer with its noun.
+fn several(value: &Value, key: &str, one: &str, many: &str) -> String {
+    let count = value.get(key).and_then(Value::as_u64).unwrap_or(0);
+    output::count(count, one, many)
+}
+
 fn list<'a>(value: &'a Value, key: &str) -> &'a [Value] {
     value
         .get(key)
@@ -42,7 +48,11 @@ pub(super) fn api_error(body: &Value) {
     ));
     let suggestions = words(error, "suggestions");
     if !suggestions.is_empty() {
-        output::error(&format!("did you mean: {suggestions}"));
+        output::error(&suggestions);
+    }
+    let allowed = words(error, "allowed");
+    if suggestions.is_empty() && !allowed.is_empty() {
+        output::error(&format!("there is: {allowed}"));
     }
 }
 
@@ -56,12 +66,12 @@ pub(super) fn done(body: &Value) {
 
 pub(super) fn radius(body: &Value) {
     output::line(&format!(
-        "{}: {} people exposed ({} of them without a confirmed delivery), {} organizations, {} events",
+        "{}: {} exposed ({} of them without a confirmed delivery), {}, {}",
         text(body, "vendor"),
-        text(body, "people"),
+        several(body, "people", "person", "people"),
         text(body, "people_possible"),
-        text(body, "organizations"),
-        text(body, "events"),
+        several(body, "organizations", "organization", "organizations"),
+        several(body, "events", "event", "events"),
     ));
     if body.get("configured") == Some(&Value::Bool(false)) {
         output::line("this vendor is no longer configured; the ledger tells what it knows of it");
@@ -217,8 +227,8 @@ pub(super) fn contained(body: &Value) {
     output::line(&format!("state: {}", text(body, "state")));
     if body.get("dropped_events").is_some() {
         output::line(&format!(
-            "dropped from the backlog: {} events",
-            text(body, "dropped_events")
+            "dropped from the backlog: {}",
+            several(body, "dropped_events", "event", "events")
         ));
     }
 }
@@ -234,7 +244,8 @@ pub(super) fn fields(body: &Value) {
 }
 
 pub(super) fn erased(body: &Value) {
-    output::line(&format!("forgotten: {} ids", list(body, "numbers").len()));
+    let ids = u64::try_from(list(body, "numbers").len()).unwrap_or(u64::MAX);
+    output::line(&format!("forgotten: {}", output::count(ids, "id", "ids")));
     let requests = rows(
         list(body, "deletion_requests"),
         &["vendor", "requests", "state"],
@@ -244,10 +255,10 @@ pub(super) fn erased(body: &Value) {
 
 pub(super) fn snapshot(body: &Value) {
     output::line(&format!(
-        "wrote {}: {} files, {} events; in DuckDB: ATTACH 'ducklake:sqlite:{}'",
+        "wrote {}: {}, {}; in DuckDB: ATTACH 'ducklake:sqlite:{}'",
         text(body, "dir"),
-        text(body, "files"),
-        text(body, "events"),
+        several(body, "files", "file", "files"),
+        several(body, "events", "event", "events"),
         text(body, "catalog")
     ));
 }

@@ -1,19 +1,18 @@
-//! Lints of `cofferdam.toml`: listeners, keys, projects, home.
+//! Lints of `cofferdam.toml`: listeners, limits, the master key, projects.
 
 use super::super::folder::Folder;
 use super::super::problem::{Problem, SourceFile};
 use super::super::{Config, sections::MainFile};
 use super::{span, warning};
-use cofferdam_model::Form;
-use std::path::Path;
+use url::Url;
 
 pub(super) fn lint(config: &Config, folder: &Folder, problems: &mut Vec<Problem>) {
     let (source, main) = &folder.main;
     listeners(config, source, main, problems);
     master_key(config, source, main, problems);
     origins(config, source, main, problems);
-    home(config, source, main, problems);
-    secret_files(config, source, problems);
+    impossible_origins(source, main, problems);
+    limits(config, source, problems);
 }
 
 fn listeners(config: &Config, source: &SourceFile, main: &MainFile, problems: &mut Vec<Problem>) {
@@ -25,6 +24,18 @@ fn listeners(config: &Config, source: &SourceFile, main: &MainFile, problems: &m
             span(&main.server.admin_listen),
             "the admin listener is reachable from other machines",
             "listen on 127.0.0.1 and put a proxy with its own sign-in before it",
+        ));
+    }
+    let (intake, admin) = (server.listen, server.admin_listen);
+    let overlap =
+        intake.ip() == admin.ip() || intake.ip().is_unspecified() || admin.ip().is_unspecified();
+    if overlap && intake.port() == admin.port() && intake.port() != 0 {
+        problems.push(warning(
+            source,
+            "same_listener",
+            span(&main.server.admin_listen),
+            "intake and the web app are to listen on the same port: the server will not start",
+            "give admin_listen a port of its own, e.g. \"127.0.0.1:8687\"",
         ));
     }
     if server
@@ -53,7 +64,7 @@ fn listeners(config: &Config, source: &SourceFile, main: &MainFile, problems: &m
         problems.push(warning(
             source,
             "plain_public_url",
-            None,
+            source.span_of("server", "public_url"),
             "public_url is not HTTPS: events cross the network in clear",
             "use https and set tls_cert_file, or let a proxy end TLS",
         ));
@@ -96,65 +107,79 @@ fn origins(config: &Config, source: &SourceFile, main: &MainFile, problems: &mut
     }
 }
 
-fn home(config: &Config, source: &SourceFile, main: &MainFile, problems: &mut Vec<Problem>) {
-    let table = main.home.as_ref();
-    for (category, form) in &config.policy.home {
-        let identifies = [
-            "user.name",
-            "user.contact.email",
-            "user.contact.phone_number",
-            "user.unique_id",
-        ]
-        .iter()
-        .any(|key| category.key() == *key || category.key() == "user.contact");
-        if identifies && *form == Form::Clear {
-            let at =
-                table.and_then(|table| table.keys().find(|key| key.get_ref() == category.key()));
-            problems.push(warning(
-                source,
-                "home_clear_identifier",
-                at.and_then(span),
-                format!(
-                    "home keeps `{category}` in clear, so forgetting a person cannot destroy it"
-                ),
-                "use \"sealed\": it stays readable by permitted roles, under the person's key",
-            ));
+fn impossible_origins(source: &SourceFile, main: &MainFile, problems: &mut Vec<Problem>) {
+    for origin in main.project.iter().flat_map(|project| &project.origins) {
+        let written = origin.get_ref().trim_end_matches('/');
+        if written == "*" {
+            continue;
         }
+        let sent = sent_origin(written);
+        if sent.as_deref() == Some(written) {
+            continue;
+        }
+        let help = sent.map_or_else(
+            || "write scheme and host, e.g. \"https://app.example.com\"".to_owned(),
+            |sent| format!("write \"{sent}\""),
+        );
+        problems.push(warning(
+            source,
+            "impossible_origin",
+            span(origin),
+            format!("no page of yours sends the origin `{written}`: its events will be refused"),
+            &help,
+        ));
     }
 }
 
-fn secret_files(config: &Config, source: &SourceFile, problems: &mut Vec<Problem>) {
-    let projects = config
-        .projects
-        .iter()
-        .filter_map(|project| project.import_secret_file.as_deref());
-    let vendors = config
-        .vendors
-        .iter()
-        .filter_map(|vendor| vendor.token_file.as_deref());
-    for path in projects
-        .chain(vendors)
-        .chain([config.master_key_file.as_path()])
-    {
-        if is_open(path) {
+/// What a browser sends as the origin of a page at that address: scheme, host and a port that is not the scheme's own.
+fn sent_origin(text: &str) -> Option<String> {
+    let url = Url::parse(text).ok().filter(Url::has_host)?;
+    if url.origin().is_tuple() {
+        return Some(url.origin().ascii_serialization());
+    }
+    // Apps serve their pages under schemes of their own, e.g. `capacitor://localhost`.
+    let (scheme, host) = (url.scheme(), url.host_str()?.to_ascii_lowercase());
+    let port = url
+        .port()
+        .map_or_else(String::new, |port| format!(":{port}"));
+    Some(format!("{scheme}://{host}{port}"))
+}
+
+fn limits(config: &Config, source: &SourceFile, problems: &mut Vec<Problem>) {
+    for (section, key, is_zero, what) in [
+        (
+            "limits",
+            "body_bytes_max",
+            config.limits.body_bytes_max == 0,
+            "every request is refused",
+        ),
+        (
+            "journal",
+            "keep_days",
+            config.journal.keep_days == 0,
+            "no vendor gets anything that it does not take at once",
+        ),
+        (
+            "store",
+            "flush_seconds",
+            config.store.flush_seconds == 0,
+            "every moment is cut into a file of its own",
+        ),
+        (
+            "egress",
+            "backlog_bytes_max",
+            config.egress.backlog_bytes_max == 0,
+            "no vendor gets anything",
+        ),
+    ] {
+        if is_zero {
             problems.push(warning(
                 source,
-                "open_secret_file",
-                None,
-                format!("`{}` can be read by others", path.display()),
-                "chmod 600",
+                "zero_limit",
+                source.span_of(section, key),
+                format!("with {section}.{key} = 0, {what}"),
+                "remove the line: the default is sound",
             ));
         }
     }
-}
-
-#[cfg(unix)]
-fn is_open(path: &Path) -> bool {
-    use std::os::unix::fs::PermissionsExt;
-    std::fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & 0o077 != 0)
-}
-
-#[cfg(not(unix))]
-fn is_open(_path: &Path) -> bool {
-    false
 }

@@ -6,7 +6,7 @@ use super::super::sections::{FormTable, VendorFile};
 use super::super::{Config, VendorConfig, VendorKind};
 use super::{span, warning};
 use cofferdam_model::{Category, Day, Form};
-use cofferdam_policy::{ConsentMode, VendorSource};
+use cofferdam_policy::{ConsentMode, VendorSource, rules};
 use std::ops::Range;
 
 pub(super) fn lint(config: &Config, folder: &Folder, today: Day, problems: &mut Vec<Problem>) {
@@ -52,6 +52,11 @@ struct VendorLints<'a> {
 }
 
 impl VendorLints<'_> {
+    /// Where a key stands; else its section, else the beginning of the file.
+    fn line(&self, section: &str, key: &str) -> Option<Range<usize>> {
+        self.source.span_of(section, key)
+    }
+
     fn warn(
         &mut self,
         code: &'static str,
@@ -88,7 +93,7 @@ impl VendorLints<'_> {
         {
             self.warn(
                 "review_overdue",
-                contract.reviewed.as_ref().and_then(span),
+                self.line("contract", "reviewed"),
                 "the contract was not reviewed within a year",
                 "review it and set contract.reviewed",
             );
@@ -100,7 +105,7 @@ impl VendorLints<'_> {
         {
             self.warn(
                 "late_breach_notice",
-                contract.breach_notice_hours.as_ref().and_then(span),
+                self.line("contract", "breach_notice_hours"),
                 "the vendor need not tell of a breach within 72 hours",
                 "agree on 48 hours or less and set contract.breach_notice_hours",
             );
@@ -108,7 +113,7 @@ impl VendorLints<'_> {
         if contract.retention_days.is_none() {
             self.warn(
                 "no_retention",
-                None,
+                self.line("contract", "retention_days"),
                 "the vendor's retention is unknown, so everything ever sent counts as held",
                 "set contract.retention_days, and retention_verified once it was verified",
             );
@@ -167,7 +172,7 @@ impl VendorLints<'_> {
         if self.vendor.projects.is_empty() && self.vendor.kind != VendorKind::External {
             self.warn(
                 "unused_vendor",
-                None,
+                self.line("", "projects"),
                 "the vendor serves no project",
                 "set projects, or delete the file",
             );
@@ -197,6 +202,17 @@ impl VendorLints<'_> {
                     "use \"country\"",
                 );
             }
+            if !applies(*category, *form) {
+                self.warn(
+                    "form_never_applies",
+                    at.clone(),
+                    format!(
+                        "`{}` fits no field of `{category}`: the vendor gets none of them",
+                        form.as_str()
+                    ),
+                    "choose a form of docs/forms.md that fits, or remove the line",
+                );
+            }
             if category.key() == "user" && *form != Form::Withheld {
                 self.warn(
                     "whole_user_listed",
@@ -214,7 +230,7 @@ impl VendorLints<'_> {
         {
             self.warn(
                 "no_behavior",
-                None,
+                self.line("receives", "user.behavior"),
                 "user.behavior is not listed, so the vendor gets no events",
                 "list \"user.behavior\" = \"clear\", or remove the vendor",
             );
@@ -277,6 +293,15 @@ impl VendorLints<'_> {
             .token_file
             .as_ref()
             .and_then(|path| std::fs::read_to_string(path).ok());
+        let is_empty = own.as_deref().is_none_or(|token| token.trim().is_empty());
+        if self.vendor.token_file.is_some() && is_empty {
+            self.warn(
+                "empty_vendor_token",
+                self.line("", "token_file"),
+                "the token file is missing or empty; the vendor gets nothing",
+                "put the project token into it, readable by the server only",
+            );
+        }
         let shared_token = own.is_some_and(|token| {
             config
                 .projects
@@ -286,12 +311,22 @@ impl VendorLints<'_> {
         if shared_file || shared_token {
             self.warn(
                 "token_reused",
-                None,
+                self.line("", "token_file"),
                 "the vendor's token is also used elsewhere",
                 "give every project and every vendor a token of its own",
             );
         }
     }
+}
+
+/// Whether a form says anything about some field that stands under a line for the category.
+fn applies(category: Category, form: Form) -> bool {
+    if matches!(form, Form::Clear | Form::Token | Form::Withheld) {
+        return true;
+    }
+    let rules = rules::all().map(|rule| rule.rule());
+    let mut covered = rules.filter(|rule| rule.category.is_within(category));
+    covered.any(|rule| cofferdam_policy::fits(form, rule.kind))
 }
 
 fn is_direct_identifier(category: Category) -> bool {

@@ -35,6 +35,24 @@ fn environment_overrides_are_checked_like_the_file() {
             "a whole number",
         ),
         (
+            "COFFERDAM__SERVER__LISTEM",
+            "1",
+            "unknown_key",
+            "did you mean `listen`",
+        ),
+        (
+            "COFFERDAM__SERVRE",
+            "{}",
+            "unknown_key",
+            "did you mean `server`",
+        ),
+        (
+            "COFFERDAM__HOME",
+            "{\"user.behavior\" = \"cleer\"}",
+            "unknown_name",
+            "did you mean `clear`",
+        ),
+        (
             "COFFERDAM__DATA_DIR__X",
             "1",
             "invalid_override",
@@ -48,6 +66,8 @@ fn environment_overrides_are_checked_like_the_file() {
             panic!("{name}: {:?}", loaded.problems)
         };
         assert!(found.to_string().contains(says), "{name}: {found}");
+        let place = format!("environment variable {name}");
+        assert_eq!(found.file.to_str(), Some(place.as_str()), "{found}");
     }
     // What is in the file is still found on its own line.
     folder.replace(ACME, "2030-01-01", "2026-05-31");
@@ -67,5 +87,25 @@ fn environment_overrides_are_checked_like_the_file() {
         at.is_some_and(|at| at.starts_with("name = ")),
         "line {} is {at:?}",
         found.line
+    );
+}
+
+#[test]
+fn a_warning_about_what_a_variable_says_names_the_variable() {
+    let loaded = load_with(
+        &clean(),
+        &[("COFFERDAM__SERVER__ADMIN_LISTEN", "0.0.0.0:8687")],
+    );
+    let found = loaded
+        .problems
+        .iter()
+        .find(|problem| problem.code == "admin_not_loopback")
+        .unwrap();
+    assert_eq!(found.line, 0, "{found}");
+    assert!(
+        found
+            .to_string()
+            .starts_with("environment variable COFFERDAM__SERVER__ADMIN_LISTEN: "),
+        "{found}"
     );
 }

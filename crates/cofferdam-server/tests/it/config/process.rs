@@ -1,8 +1,8 @@
 //! The binary and a running server on a folder: exit codes, refusals that change nothing, a folder that breaks while serving.
 
-use super::{ACME, codes, load_with, secret};
-use crate::support::{FakeVendor, Folder, TestServer, call};
-use cofferdam_server::system::{Seams, System};
+use super::{ACME, load_with, secret};
+use crate::support::{FakeVendor, Folder, TestServer};
+use cofferdam_server::projects::Projects;
 use hyper::Method;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -120,7 +120,7 @@ async fn a_missing_or_wrong_master_key_a_newer_format_and_a_second_process_are_r
 
     std::fs::remove_file(folder.path("secrets/master.key")).unwrap();
     let served = cofferdam(&folder.config, &["serve"]);
-    assert_eq!(code(&served), 1);
+    assert_eq!(code(&served), 2);
     assert!(
         error_text(&served).contains("master key"),
         "{}",
@@ -132,9 +132,12 @@ async fn a_missing_or_wrong_master_key_a_newer_format_and_a_second_process_are_r
     );
     assert!(content(&data) == before, "a missing key changed the data");
 
+    secret(&folder, "master.key", "5a5a");
+    assert_eq!(code(&cofferdam(&folder.config, &["serve"])), 2);
     secret(&folder, "master.key", &"5a".repeat(32));
     let served = cofferdam(&folder.config, &["serve"]);
-    assert_eq!(code(&served), 1);
+    assert_eq!(code(&served), 2);
+    assert_eq!(code(&cofferdam(&folder.config, &["vendor", "list"])), 2);
     assert!(
         error_text(&served).contains("vault"),
         "{}",
@@ -152,7 +155,7 @@ async fn a_missing_or_wrong_master_key_a_newer_format_and_a_second_process_are_r
     std::fs::write(data.join("format"), "99\n").unwrap();
     let before = content(&data);
     let served = cofferdam(&folder.config, &["serve"]);
-    assert_eq!(code(&served), 1);
+    assert_eq!(code(&served), 4);
     assert!(
         error_text(&served).contains("newer"),
         "{}",
@@ -220,30 +223,94 @@ async fn a_folder_that_breaks_while_serving_stops_vendors_and_not_intake() {
     server.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_secret_that_cannot_be_read_is_refused_before_anything_listens() {
+#[test]
+fn an_import_secret_that_is_too_short_starts_nothing() {
     let folder = Folder::new();
-    std::fs::write(folder.path("secrets/console.import"), "short").unwrap();
-    let loaded = load_with(&folder, &[]);
-    let opened = System::open(loaded.into_result().unwrap(), Seams::default()).await;
-    let error = format!("{:#}", opened.unwrap_err());
+    std::fs::write(folder.path("secrets/console.import"), "canary").unwrap();
+    let served = cofferdam(&folder.config, &["serve"]);
+    assert_eq!(code(&served), 2, "{}", error_text(&served));
+    let said = error_text(&served);
     assert!(
-        error.contains("console.import") && !error.contains("short\""),
+        said.contains("short_secret") && !said.contains("canary"),
+        "{said}"
+    );
+    assert!(!folder.path("data").try_exists().unwrap());
+    // A file that vanishes between the check and the start is found by the start.
+    let folder = Folder::new();
+    let config = load_with(&folder, &[]).into_result().unwrap();
+    std::fs::write(folder.path("secrets/console.import"), "canary").unwrap();
+    let error = Projects::load(&config).unwrap_err().to_string();
+    assert!(
+        error.contains("console.import") && !error.contains("canary"),
         "{error}"
     );
-    let (status, _) = {
-        let server = TestServer::start(Folder::new()).await;
-        let answer = call(
-            server.listeners.intake,
-            Method::GET,
-            "/healthz",
-            &[],
-            "".into(),
-        )
-        .await;
-        server.stop().await;
-        answer
+}
+
+#[test]
+fn a_directory_that_is_none_of_ours_exits_4() {
+    let folder = Folder::new();
+    std::fs::create_dir(folder.path("data")).unwrap();
+    folder.write("data/thesis.txt", "mine");
+    for verb in [&["serve"][..], &["vendor", "list"]] {
+        let served = cofferdam(&folder.config, verb);
+        assert_eq!(code(&served), 4, "{}", error_text(&served));
+        assert!(
+            error_text(&served).contains("not a data directory"),
+            "{}",
+            error_text(&served)
+        );
+    }
+    assert_eq!(std::fs::read_dir(folder.path("data")).unwrap().count(), 1);
+}
+
+#[test]
+fn init_refuses_what_check_would_refuse_and_names_every_default() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = dir.path().join("cofferdam.toml");
+    for bad in [
+        ["--project", "a b"],
+        ["--project", "../x"],
+        ["--region", "E\"U"],
+        ["--timezone", "Foo"],
+    ] {
+        let made = cofferdam(&config, &["init", bad[0], bad[1]]);
+        assert_eq!(code(&made), 2, "{bad:?}");
+        assert!(error_text(&made).contains(bad[0]), "{}", error_text(&made));
+        assert_eq!(
+            std::fs::read_dir(dir.path()).unwrap().count(),
+            0,
+            "{bad:?} wrote something"
+        );
+    }
+    assert_eq!(code(&cofferdam(&config, &["init"])), 0);
+    let checked = cofferdam(&config, &["check"]);
+    let text = String::from_utf8_lossy(&checked.stdout).into_owned();
+    assert!(
+        text.ends_with("ok: 1 project, 0 vendors, 1 warning\n"),
+        "{text}"
+    );
+    // The defaults that stand as comments are keys, and what they say is the default.
+    let written = std::fs::read_to_string(&config).unwrap();
+    let (before, comments) = written.split_once("# What follows").unwrap();
+    let comments: Vec<&str> = comments
+        .lines()
+        .skip(1)
+        .filter_map(|line| line.strip_prefix("# "))
+        .collect();
+    let load = |text: &str| {
+        std::fs::write(&config, text).unwrap();
+        let loaded =
+            cofferdam_server::config::load(&config, &BTreeMap::new(), cofferdam_model::Day(20_000));
+        loaded.into_result().unwrap()
     };
-    assert_eq!(status, 200);
-    assert!(codes(&Folder::new()).contains("wildcard_origin"));
+    let spoken = load(&format!("{before}{}\n", comments.join("\n")));
+    let silent = load(before);
+    let limits = |config: &cofferdam_server::config::Config| {
+        format!(
+            "{:?} {:?} {:?} {:?}",
+            config.limits, config.journal, config.store, config.egress
+        )
+    };
+    assert_eq!(limits(&spoken), limits(&silent));
+    assert_eq!(comments.len(), 4 + 4 + 2 + 2 + 1, "{comments:?}");
 }
