@@ -188,13 +188,16 @@ origins = []                           # e.g. ["https://platform.example.com"]
     )
 }
 
+/// A key, its default, and what it is of.
+type Line = (&'static str, u64, &'static str);
+
 /// The sections that need no change, with their defaults, as comments.
 fn other_sections() -> String {
     let limits = LimitsSection::default();
     let journal = JournalSection::default();
     let store = StoreSection::default();
     let egress = EgressSection::default();
-    let lines: [(&str, &[(&str, u64, &str)]); 4] = [
+    let lines: [(&str, &[Line]); 4] = [
         (
             "limits",
             &[
