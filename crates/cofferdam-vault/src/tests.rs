@@ -2,6 +2,7 @@
 
 mod durable;
 mod forgetting;
+mod naming;
 mod rotating;
 mod speed;
 
