@@ -82,6 +82,27 @@ export const frame = {
 		await trends.waitFor({ state: 'hidden' });
 	},
 
+	async 'server away: the way around works, what is shown is marked as old, and it comes back'(browser, at) {
+		const { page, context, go } = await open(browser, at);
+		await page.clock.install();
+		await go('/live');
+		await page.getByText('Refreshes every 2.5 s').waitFor();
+		await page.waitForLoadState('networkidle');
+		await context.setOffline(true);
+		const unknown = page.getByText(/^Unknown since \d\d:\d\d$/);
+		// Two polls of the list, each begun when the one before has failed.
+		for (let turn = 0; turn < 40 && (await unknown.count()) < 2; turn += 1) await page.clock.runFor(1_000);
+		assert.equal(await unknown.count(), 2, 'the list and the sidebar do not say that they are old');
+		assert.equal(await page.getByText('Accepting events').count(), 0);
+		await page.getByRole('link', { name: 'Trends' }).click();
+		await page.getByRole('heading', { level: 1, name: 'Trends' }).waitFor();
+		await page.getByText('The server cannot be reached').locator('visible=true').first().waitFor();
+		assert.equal(await page.getByText('Something broke').count(), 0);
+		await context.setOffline(false);
+		await page.getByRole('button', { name: 'Try again' }).locator('visible=true').first().click();
+		await page.getByText('Accepting events').waitFor();
+	},
+
 	async 'connect: the snippet carries the token and the intake address'(browser, at) {
 		const { page, go } = await open(browser, at);
 		const { public_url, projects } = await at.api('/status');

@@ -124,6 +124,21 @@ export const reports = {
 		assert.ok((await card(page, 'How sure this is').textContent()).includes('Routing'));
 	},
 
+	async 'blast radius: a window that runs backwards is said at its field and shows no figures'(browser, at) {
+		const { page, go } = await open(browser, at);
+		const { vendors } = await at.api('/vendors');
+		await go(`/radius?vendor=${vendors[0].id}&since=2026-03-02&until=2026-03-01`);
+		const through = page.getByLabel('Through');
+		await page.getByText('Through is before From').waitFor();
+		assert.equal(await through.getAttribute('aria-invalid'), 'true');
+		assert.equal(await page.locator('[data-basis]').count(), 0, 'figures of another question');
+		await through.fill('2026-03-02');
+		await page.locator('[data-basis=sent]').waitFor();
+		assert.equal(await page.getByText('Through is before From').count(), 0);
+		await through.fill('2026-03-01');
+		await page.locator('[data-basis=sent]').waitFor({ state: 'detached' });
+	},
+
 	async 'blast radius: a removed vendor is offered, marked, with all that it got'(browser, at) {
 		const { page, go } = await open(browser, at);
 		const [list, status] = [await at.api('/vendors'), await at.api('/status')];

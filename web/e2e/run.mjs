@@ -1,5 +1,6 @@
 // Runs every browser test against a running server: COFFERDAM_URL=<sign-in link> node e2e/run.mjs [part of a test's name]
 // Each test asserts an effect on the server, not that something was clicked. The server's data is changed and changed back.
+import assert from 'node:assert/strict';
 import { frame } from './frame.mjs';
 import { governance } from './governance.mjs';
 import { launch, server } from './lib.mjs';
@@ -15,10 +16,21 @@ const only = process.argv[2] ?? '';
 const tests = Object.entries({ ...frame, ...reports, ...governance }).filter(([name]) => name.includes(only));
 const browser = await launch();
 let failed = 0;
+const errors = [];
+/** What nobody caught on any page of any test. */
+const watched = {
+	newContext: async (options) => {
+		const context = await browser.newContext(options);
+		context.on('weberror', (error) => errors.push(`${error.page()?.url()}: ${error.error().stack ?? error.error()}`));
+		return context;
+	}
+};
 for (const [name, test] of tests) {
 	const started = Date.now();
 	try {
-		await test(browser, at);
+		errors.length = 0;
+		await test(watched, at);
+		assert.deepEqual(errors, [], 'errors on the page that nobody caught');
 		console.log(`ok   ${name} (${Date.now() - started} ms)`);
 	} catch (error) {
 		failed += 1;

@@ -5,6 +5,7 @@ const short = new Intl.NumberFormat('en', { notation: 'compact', maximumFraction
 const dayLong = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short', year: 'numeric', timeZone: 'UTC' });
 const dayShort = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short', timeZone: 'UTC' });
 const clock = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit', second: '2-digit' });
+const clockShort = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit' });
 const moment = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit' });
 const relative = new Intl.RelativeTimeFormat('en', { numeric: 'auto' });
 
@@ -20,6 +21,7 @@ function utc(day: string): Date {
 export const day = (value: string | null | undefined): string => (value ? dayLong.format(utc(value)) : '–');
 export const shortDay = (value: string): string => dayShort.format(utc(value));
 export const time = (ms: number): string => clock.format(new Date(ms));
+export const minute = (ms: number): string => clockShort.format(new Date(ms));
 export const dateTime = (ms: number): string => moment.format(new Date(ms));
 
 /** How long ago, in the largest unit that fits. */

@@ -5,8 +5,10 @@ import type { LiveEvent, Radius, Withheld } from './api/types';
 import { search } from './categories';
 import { addDays, ago, bytes, elapsed, people, span } from './format';
 import { formKind } from './forms';
+import { backwards, gapsOf } from './gaps';
 import { merge, rows } from './live';
 import { pickable } from './pickable';
+import { Reach } from './reach.svelte';
 import { tokenOf } from './session.svelte';
 import { snippets } from './snippets';
 import { finished, operatorsFor, toRequest } from './trends';
@@ -33,6 +35,34 @@ describe('pickable', () => {
 			{ id: 'b', label: 'Beta' },
 			{ id: 'c', label: 'Gamma (removed)' }
 		]);
+	});
+});
+
+describe('gaps', () => {
+	const gap = (since: string, until: string, reason = 'future') => ({ since, until, reason });
+	it('joins what overlaps or touches on a basis, and names the basis where the other differs', () => {
+		expect(gapsOf([gap('2027-01-20', '2027-02-01')], [gap('2026-11-23', '2027-01-25'), gap('2027-01-26', '2027-02-01')])).toEqual([
+			{ ...gap('2026-11-23', '2027-02-01'), basis: 'held' },
+			{ ...gap('2027-01-20', '2027-02-01'), basis: 'sent' }
+		]);
+		expect(gapsOf([gap('0000-01-01', '2026-10-22')], [gap('0000-01-01', '2026-10-22')])).toEqual([{ ...gap('0000-01-01', '2026-10-22'), basis: 'both' }]);
+		expect(gapsOf([gap('2026-01-01', '2026-01-02'), gap('2026-01-02', '2026-01-03', 'other')], [])).toHaveLength(2);
+	});
+	it('knows a window that runs backwards', () => {
+		expect([backwards('2026-01-02', '2026-01-01'), backwards('2026-01-01', '2026-01-01'), backwards('2026-01-02', '')]).toEqual([true, false, false]);
+	});
+});
+
+describe('reach', () => {
+	it('is lost after two misses in a row, and back with any answer', () => {
+		const reach = new Reach();
+		reach.answered(7);
+		reach.missed();
+		expect(reach.lost).toBe(false);
+		reach.missed();
+		expect([reach.lost, reach.at]).toEqual([true, 7]);
+		reach.answered(9);
+		expect([reach.lost, reach.at]).toEqual([false, 9]);
 	});
 });
 
@@ -120,8 +150,21 @@ describe('words', () => {
 	});
 	it('gives every coarse form one colour', () => expect([formKind('country'), formKind('clear')]).toEqual(['coarse', 'clear']));
 	it('points SDKs at the intake over http and https', () => {
-		const python = (url: string) => snippets('tok', url).find((one) => one.id === 'python')?.code ?? '';
-		expect(python('https://t.example.com/')).toContain('api_host="t.example.com"');
-		expect(python('http://127.0.0.1:8686')).toContain('events_url="http://127.0.0.1:8686/track"');
+		for (const url of ['https://t.example.com', 'http://127.0.0.1:8686']) {
+			const python = snippets('tok', `${url}/`).find((one) => one.id === 'python')?.code ?? '';
+			// What Consumer of mixpanel 5.4.1 takes; a default that is left stands for the vendor's own host.
+			for (const [name, path] of Object.entries({ events_url: 'track', people_url: 'engage', groups_url: 'groups', import_url: 'import' })) {
+				expect(python).toContain(`${name}="${url}/${path}"`);
+			}
+		}
+	});
+	it('names no other host in any snippet', () => {
+		const host = 't.example.com:8443';
+		for (const { code } of snippets('tok', `https://${host}`)) {
+			expect([...code.matchAll(/https?:\/\/([^/'"\s]+)/g)].every(([, named]) => named === host)).toBe(true);
+			expect(code).toContain(host);
+		}
+		expect(snippets('tok', 'http://h').find((one) => one.id === 'node')?.code).toContain('key: process.env.IMPORT_SECRET');
+		expect(snippets('tok', 'https://h').find((one) => one.id === 'node')?.code).toContain('secret: process.env.IMPORT_SECRET');
 	});
 });

@@ -9,11 +9,16 @@ export interface Snippet {
 export function snippets(token: string, address: string): Snippet[] {
 	const url = address.replace(/\/$/, '');
 	const at = new URL(url);
-	// The Python SDK's api_host is always https; plain http (a demo) needs whole addresses.
-	const python =
-		at.protocol === 'https:'
-			? `api_host="${at.host}"`
-			: `events_url="${url}/track",\n                    people_url="${url}/engage"`;
+	// All four of the Python SDK's addresses: one that is left out goes to the vendor, past this server.
+	const endpoints = [
+		['events_url', 'track'],
+		['people_url', 'engage'],
+		['groups_url', 'groups'],
+		['import_url', 'import']
+	];
+	const python = endpoints.map(([name, path]) => `\n    ${name}="${url}/${path}",`).join('');
+	// The Node SDK sends `secret` over https only; `key` goes over either.
+	const secret = at.protocol === 'https:' ? 'secret' : 'key';
 	return [
 		{
 			id: 'browser',
@@ -23,12 +28,12 @@ export function snippets(token: string, address: string): Snippet[] {
 		{
 			id: 'node',
 			label: 'Node',
-			code: `const Mixpanel = require('mixpanel');\n\nconst mixpanel = Mixpanel.init('${token}', {\n  host: '${at.host}',\n  protocol: '${at.protocol.replace(':', '')}',\n});\nmixpanel.track('API Key Created', { distinct_id: 'user-1' });`
+			code: `const Mixpanel = require('mixpanel');\n\nconst mixpanel = Mixpanel.init('${token}', {\n  host: '${at.host}',\n  protocol: '${at.protocol.replace(':', '')}',\n  ${secret}: process.env.IMPORT_SECRET, // for import only: what import_secret_file holds\n});\nmixpanel.track('API Key Created', { distinct_id: 'user-1' });\n// Verified, also for what is long past:\nmixpanel.import('API Key Created', new Date(), { distinct_id: 'user-1' });`
 		},
 		{
 			id: 'python',
 			label: 'Python',
-			code: `from mixpanel import Consumer, Mixpanel\n\nconsumer = Consumer(${python})\nmp = Mixpanel("${token}", consumer=consumer)\nmp.track("user-1", "API Key Created")`
+			code: `import os\nimport time\nfrom mixpanel import Consumer, Mixpanel\n\nconsumer = Consumer(${python}\n)\nmp = Mixpanel("${token}", consumer=consumer)\nmp.track("user-1", "API Key Created")\n# Verified, also for what is long past, with what import_secret_file holds:\nmp.import_data(None, "user-1", "API Key Created", int(time.time()),\n               api_secret=os.environ["IMPORT_SECRET"])`
 		},
 		{
 			id: 'curl',

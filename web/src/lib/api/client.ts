@@ -1,6 +1,7 @@
 // The one way to the admin API: bearer token in, JSON out, errors as values that a page can show.
 // Routes, parameters and answers are typed by the API's description (schema.ts).
 // Invariant: a 401 always ends the session; nothing but same-origin /api paths is ever asked.
+import { reach } from '$lib/reach.svelte';
 import { session } from '$lib/session.svelte';
 import type { paths } from './schema';
 
@@ -18,6 +19,8 @@ export class ApiError extends Error {
 		this.name = 'ApiError';
 	}
 }
+
+export const unreachable = (): ApiError => new ApiError(0, 'unreachable', 'The server cannot be reached. Is cofferdam serve running?');
 
 type Method = 'get' | 'post' | 'put' | 'delete';
 type Json<Content> = Content extends { content: { 'application/json': infer Body } } ? Body : never;
@@ -57,8 +60,10 @@ async function call<T>(method: Method, route: string, asked: Anything, token = s
 		});
 	} catch (error) {
 		if (error instanceof DOMException && error.name === 'AbortError') throw error;
-		throw new ApiError(0, 'unreachable', 'The server cannot be reached. Is `cofferdam serve` running?');
+		reach.missed();
+		throw unreachable();
 	}
+	reach.answered(Date.now());
 	const text = await response.text();
 	if (response.ok) return (text === '' ? null : JSON.parse(text)) as T;
 	const error = toError(response.status, text);
