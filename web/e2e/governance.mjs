@@ -13,7 +13,19 @@ export const governance = {
 		await until('the field is new', () => fieldOf(at, path), is('new', 'unclassified'));
 		const { page, go } = await open(browser, at);
 		await go('/fields');
+		const { vendors } = await at.api('/vendors');
+		const clear = vendors.filter((vendor) => vendor.receives.some((line) => line.category === 'user.behavior' && line.form === 'clear'));
+		assert.ok(clear.length > 0, 'the test needs a vendor that gets behavior as sent');
+		const asks = page.getByRole('dialog', { name: 'Send this field as it is?' });
 		await page.getByRole('button', { name: `Name ${path} user.behavior` }).click();
+		await asks.waitFor();
+		await accessible(page, 'the question before a field goes out');
+		for (const vendor of clear) assert.ok((await asks.textContent()).includes(vendor.name + (vendor.delivery.state === 'contained' ? ' (contained' : '')), vendor.name);
+		await page.keyboard.press('Escape');
+		await asks.waitFor({ state: 'hidden' });
+		assert.equal((await fieldOf(at, path)).state, 'new', 'closing the question must not name the field');
+		await page.getByRole('button', { name: `Name ${path} user.behavior` }).click();
+		await asks.getByRole('button', { name: /^Send it to / }).click();
 		await page.getByText(`${path} is user.behavior now`).waitFor();
 		await until('it is named', () => fieldOf(at, path), is('named', 'user.behavior'));
 		await page.getByRole('button', { name: 'Undo' }).click();
@@ -31,19 +43,29 @@ export const governance = {
 		await dialog.waitFor({ state: 'hidden' });
 		await page.getByRole('button', { name: `Choose another category for ${path}` }).click();
 		await search.fill('job');
+		// What people call it finds it; the first line is taken.
 		await page.keyboard.press('Enter');
+		await asks.getByRole('button', { name: /^Send it to / }).click();
 		await until('the picked category holds', () => fieldOf(at, path), is('named', 'user.job_title'));
 
 		await page.getByLabel('Search fields').fill(key);
 		await page.getByRole('button', { name: `Change the category of ${path}` }).click();
 		await search.fill('system.operations');
 		await dialog.getByRole('option', { name: /^system\.operations/ }).click();
+		await asks.getByRole('button', { name: /^Send it to / }).click();
 		await until('the changed category holds', () => fieldOf(at, path), is('named', 'system.operations'));
 		await page.getByText(`${path} is system.operations now`).waitFor();
 		await page.getByRole('button', { name: 'Undo' }).last().click();
 		await until('undo restores the category before', () => fieldOf(at, path), is('named', 'user.job_title'));
 		await page.getByRole('button', { name: `Remove the rule for ${path}` }).click();
 		await until('the rule is gone', () => fieldOf(at, path), is('new', 'unclassified'));
+		// The row goes where the field is now, with what vendors get now.
+		await page.getByRole('button', { name: `Choose another category for ${path}` }).waitFor();
+		await page.getByText(`The rule for ${path} is gone`).waitFor();
+		await page.getByRole('button', { name: 'Undo' }).last().click();
+		await until('undo writes the rule again', () => fieldOf(at, path), is('named', 'user.job_title'));
+		await page.getByRole('button', { name: `Remove the rule for ${path}` }).click();
+		await until('the rule is gone for good', () => fieldOf(at, path), is('new', 'unclassified'));
 	},
 
 	async 'vendors: the list and the detail say what the API says'(browser, at) {
@@ -77,6 +99,7 @@ export const governance = {
 			await accessible(page, 'the contain dialog');
 			const confirm = dialog.getByRole('button', { name: `Contain ${vendor.name}` });
 			assert.ok(await confirm.isDisabled(), 'it must not go without a reason');
+			assert.ok((await dialog.textContent()).includes('Give a reason to go on'));
 			for (let press = 0; press < 8; press += 1) {
 				await page.keyboard.press('Tab');
 				const inside = await page.evaluate(() => document.activeElement === document.body || Boolean(document.activeElement?.closest('dialog')));
@@ -87,10 +110,11 @@ export const governance = {
 			assert.notEqual(await state(), 'contained', 'Esc must not contain');
 
 			await page.getByRole('button', { name: 'Contain…' }).click();
-			await dialog.getByLabel('Reason, for the audit log').fill('browser test');
+			await dialog.getByLabel('Reason').fill('browser test');
 			await confirm.click();
 			await page.getByRole('button', { name: 'Resume…' }).waitFor();
 			assert.equal(await state(), 'contained');
+			await page.getByText(/Since .* by someone with the admin token\./).waitFor();
 			const name = `E2E Contained ${Date.now()}`;
 			await send(at.api, [{ event: name }]);
 			const { events } = await until('the event is live', () => at.api('/live?limit=200'), ({ events: some }) => some.some((one) => one.event === name));

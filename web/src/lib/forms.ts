@@ -27,10 +27,10 @@ export const formWords = (form: string): string => FORMS[form] ?? form;
 
 export type Tone = 'ok' | 'warn' | 'danger' | 'plain';
 const STATES: Record<DeliveryState, { label: string; tone: Tone; means: string }> = {
-	idle: { label: 'Up to date', tone: 'ok', means: 'Everything it may have was delivered.' },
-	healthy: { label: 'Sending', tone: 'ok', means: 'Events are on their way.' },
-	backing_off: { label: 'Retrying', tone: 'warn', means: 'The vendor does not answer well; events wait and are retried.' },
-	blocked: { label: 'Refused', tone: 'danger', means: 'The vendor refuses our credentials or requests; someone must look.' },
+	idle: { label: 'Idle', tone: 'ok', means: 'Everything it may have was delivered.' },
+	healthy: { label: 'Healthy', tone: 'ok', means: 'Events are on their way.' },
+	backing_off: { label: 'Backing off', tone: 'warn', means: 'The vendor does not answer well; events wait and are retried.' },
+	blocked: { label: 'Blocked', tone: 'danger', means: 'The vendor refuses our credentials or requests; someone must look.' },
 	contained: { label: 'Contained', tone: 'danger', means: 'The flow is stopped. No event or profile byte leaves for this vendor.' },
 	faulty: { label: 'Faulty', tone: 'danger', means: 'Sending stopped on an internal error; the log says what.' },
 	stopped: { label: 'Stopped', tone: 'plain', means: 'Its worker does not run.' },

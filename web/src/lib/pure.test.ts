@@ -1,14 +1,16 @@
 // The pure helpers beside the charts.
 import { describe, expect, it } from 'vitest';
 import { address, toError } from './api/client';
-import type { LiveEvent, Radius, Withheld } from './api/types';
+import type { Field, Leaf, LiveEvent, Radius, Vendor, Withheld } from './api/types';
 import { search } from './categories';
+import { lastContained } from './contained';
 import { addDays, ago, bytes, elapsed, people, span } from './format';
 import { formKind } from './forms';
 import { backwards, gapsOf } from './gaps';
 import { merge, rows } from './live';
 import { pickable } from './pickable';
 import { Reach } from './reach.svelte';
+import { getting, newlyClear } from './recipients';
 import { tokenOf } from './session.svelte';
 import { snippets } from './snippets';
 import { finished, operatorsFor, toRequest } from './trends';
@@ -50,6 +52,39 @@ describe('gaps', () => {
 	});
 	it('knows a window that runs backwards', () => {
 		expect([backwards('2026-01-02', '2026-01-01'), backwards('2026-01-01', '2026-01-01'), backwards('2026-01-02', '')]).toEqual([true, false, false]);
+	});
+});
+
+describe('recipients', () => {
+	const vendor = (id: string, receives: Record<string, string>, state = 'idle', projects = ['p']) =>
+		({ id, kind: 'mixpanel', projects, delivery: { state }, receives: Object.entries(receives).map(([category, form]) => ({ category, form, words: '' })) }) as unknown as Vendor;
+	const vendors = [
+		vendor('a', { 'user.behavior': 'clear', 'user.behavior.browsing_history': 'withheld' }),
+		vendor('b', { user: 'token', 'user.behavior': 'clear' }, 'contained'),
+		vendor('other', { user: 'clear' }, 'idle', ['q'])
+	];
+	const field = (got: Record<string, string | null>) => ({ project: 'p', path: 'properties.x', vendors: Object.entries(got).map(([id, form]) => ({ id, form })) }) as unknown as Field;
+	it('takes the longest line of a table, of the vendors of the project', () => {
+		const ids = (category: string) => getting(field({}), category, vendors).map(({ id, form, contained }) => [id, form, contained]);
+		expect(ids('user.behavior.purchase_history')).toEqual([['a', 'clear', false], ['b', 'clear', true]]);
+		expect(ids('user.behavior.browsing_history')).toEqual([['b', 'clear', true]]);
+		expect(ids('user.behaviors')).toEqual([['b', 'token', true]]);
+		expect(ids('secret')).toEqual([]);
+	});
+	it('asks about those who do not get it as sent today, contained or not', () => {
+		const ids = (got: Record<string, string | null>, category: string) => newlyClear(field(got), category, vendors).map(({ id }) => id);
+		expect(ids({ a: null, b: 'token' }, 'user.behavior')).toEqual(['a', 'b']);
+		expect(ids({ a: 'clear', b: null }, 'user.behavior')).toEqual(['b']);
+		expect(ids({ a: null, b: null }, 'user.name')).toEqual([]);
+	});
+});
+
+describe('contained', () => {
+	const leaf = (seq: number, action: string, resource: string, decision = 'permitted') => ({ seq, action, resource, decision, actor: 'admin', time: seq * 10 }) as unknown as Leaf;
+	it('is known by the last act of this vendor that was let through', () => {
+		const leaves = [leaf(1, 'vendor.contain', 'vendor/a'), leaf(2, 'vendor.contain', 'vendor/b'), leaf(3, 'vendor.contain', 'vendor/a', 'denied')];
+		expect(lastContained(leaves, 'a')).toEqual({ at: 10, by: 'someone with the admin token' });
+		expect(lastContained(leaves, 'c')).toBeNull();
 	});
 });
 

@@ -19,6 +19,7 @@ export type Consent = Schemas['Consent'];
 export type DeliveryState = Schemas['DeliveryState'];
 export type Vendor = Schemas['Vendor'];
 export type PastVendor = Schemas['Past'];
+export type Leaf = Schemas['Leaf'];
 export type Basis = Schemas['Basis'];
 export type Radius = Schemas['TimedRadius'];
 export type Schema = Schemas['CatalogInfo'];
