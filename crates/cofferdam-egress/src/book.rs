@@ -27,6 +27,9 @@ pub(crate) struct Standing {
     /// Number of the last batch of which something may have left.
     #[serde(default)]
     pub(crate) attempted: u64,
+    /// Where the vendor's events went when it was last not contained ([`crate::VendorOptions::destination`]); 0 before the first.
+    #[serde(default)]
+    pub(crate) destination: u32,
 }
 
 /// One request of a batch, byte for byte as it goes out.

@@ -4,6 +4,7 @@
 //! before its worker starts.
 
 use crate::backoff::Backoff;
+use crate::book::{Change, Standing};
 use crate::feed::Feed;
 use crate::outbox::Outbox;
 use crate::worker::{Shared, Worker};
@@ -98,7 +99,12 @@ impl Egress {
         if outbox.was_cut {
             tracing::warn!(vendor = %vendor.id, "the outbox ended in an unfinished line, which was never attempted");
         }
+        let mut outbox = outbox;
+        let is_cut_off = self.arrives_where_contained(&vendor, &mut outbox).await?;
         let shared = Arc::new(Shared::new(&vendor.id, outbox, &self.options.outbound));
+        if is_cut_off {
+            shared.contain(&self.options.outbound).await?;
+        }
         let (stop, stopped) = watch::channel(false);
         let worker = Worker {
             shared: Arc::clone(&shared),
@@ -137,6 +143,54 @@ impl Egress {
             },
         );
         Ok(())
+    }
+
+    /// Whether a vendor that is new, or that moved, goes where a contained one went: another name for the same destination does
+    /// not end a containment. Notes where it goes from now on.
+    async fn arrives_where_contained(
+        &self,
+        vendor: &VendorOptions,
+        outbox: &mut Outbox,
+    ) -> Result<bool, EgressError> {
+        let destination = vendor.destination();
+        let mut standing = outbox.book.standing.clone();
+        if self.options.is_offline || standing.contained || standing.destination == destination {
+            return Ok(false);
+        }
+        standing.destination = destination;
+        let totals = outbox.book.totals.clone();
+        outbox.write(standing, totals, Change::Moved).await?;
+        let is_there =
+            |standing: &Standing| standing.contained && standing.destination == destination;
+        let mut found = None;
+        for shared in self.all() {
+            if is_there(&shared.standing().await) {
+                found = Some(shared.vendor.clone());
+            }
+        }
+        for other in self.idle_outboxes()? {
+            if other == vendor.id {
+                continue;
+            }
+            let (id, options) = (other.clone(), self.options.clone());
+            let opened = tokio::task::spawn_blocking(move || Outbox::open(&id, &options)).await;
+            match opened.map_err(|_| EgressError::Gone(other.clone()))? {
+                Ok(idle) => {
+                    if is_there(&idle.book.standing) {
+                        found = Some(other);
+                    }
+                    idle.close();
+                }
+                // One damaged outbox stops nobody else.
+                Err(error) => {
+                    tracing::warn!(vendor = %other, %error, "an outbox cannot be read, nor whether its vendor is contained");
+                }
+            }
+        }
+        if let Some(other) = &found {
+            tracing::warn!(vendor = %vendor.id, contained = %other, "the vendor goes where a contained one went, and is contained as well; resume it if that is meant");
+        }
+        Ok(found.is_some())
     }
 
     /// Stops all sending of events and profiles to a vendor: closes its connections with what is still unsent, drops what

@@ -1,7 +1,8 @@
 //! The blast radius: from a request and what is known about coverage to the answer.
 //!
 //! The server and response ask with a permit; people are canonical persons after the merges given.
-//! Invariant: over a gap, without coverage, or where an unclassified value went out in clear, nothing is called "not exposed".
+//! Invariant: over a gap, without coverage, or where an unclassified value or free text went out in clear, nothing is called
+//! "not exposed".
 
 use crate::ledger::{Core, Ledger, lock};
 use crate::plan::{Plan, Snapshot, Window};
@@ -77,9 +78,9 @@ impl Ledger {
         let exposed: BTreeSet<Category> = fields.iter().map(|field| field.category).collect();
         let blind = !gaps.is_empty()
             || coverage.routing != Routing::Routed
-            || fields.iter().any(|field| {
-                field.category == Category::of("unclassified") && field.form == Form::Clear
-            });
+            || fields
+                .iter()
+                .any(|field| field.form == Form::Clear && may_hold_anything(field.category));
         let known: BTreeSet<Category> = request.known.iter().copied().collect();
         let rest = known
             .into_iter()
@@ -174,6 +175,13 @@ impl Ledger {
         });
         Ok(clipped.filter(|gap| gap.since <= gap.until).collect())
     }
+}
+
+/// What nobody named, and free text: names in it no detector finds.
+fn may_hold_anything(category: Category) -> bool {
+    ["unclassified", "user.content"]
+        .into_iter()
+        .any(|open| category.is_within(Category::of(open)))
 }
 
 impl Core {

@@ -312,3 +312,44 @@ async fn an_offline_process_contains_and_sends_nothing() {
     assert_eq!(status.state, SendState::Contained);
     assert_eq!(vendor.bytes(), 0);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_name_for_the_same_destination_does_not_end_it() {
+    let vendor = Vendor::start(None).await;
+    let bench = Bench::new(&[("a", &vendor)], Setup::default()).await;
+    bench.events(0..10, 3).await;
+    bench.drained("a").await;
+    let permit = bench.permit().await;
+    bench.egress.contain(&permit, &id("a")).await.unwrap();
+    let before = vendor.received().len();
+    let named = |name: &str, token: &str| cofferdam_egress::VendorOptions {
+        id: id(name),
+        dialect: cofferdam_egress::Dialect::Mixpanel,
+        endpoint: vendor.url.clone(),
+        region: cofferdam_model::Region::from("EU"),
+        token: token.to_owned(),
+    };
+    let renamed = || vec![named("renamed", "token-a"), named("b", "token-b")];
+    let bench = bench.restart(&[], Setup::default()).await;
+    bench.egress.configure(renamed()).await.unwrap();
+    let states = bench.egress.status().await;
+    let state = |name: &str| {
+        let found = states.iter().find(|status| status.vendor == id(name));
+        found.unwrap().state
+    };
+    assert_eq!(state("renamed"), SendState::Contained);
+    assert_ne!(state("b"), SendState::Contained, "another project there");
+    bench.events(10..20, 3).await;
+    bench
+        .until("renamed", "the journal's end", |status| {
+            status.backlog_records == 0
+        })
+        .await;
+    assert_eq!(vendor.received().len(), before);
+    // A person may say that it is meant; that holds over a restart.
+    bench.egress.resume(&permit, &id("renamed")).await.unwrap();
+    let bench = bench.restart(&[], Setup::default()).await;
+    bench.egress.configure(renamed()).await.unwrap();
+    let status = bench.status("renamed").await;
+    assert_ne!(status.state, SendState::Contained);
+}

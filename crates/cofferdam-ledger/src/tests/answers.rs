@@ -103,13 +103,21 @@ fn nothing_is_called_not_exposed_where_it_cannot_be_known() {
         1
     );
     assert!(blind(&ask(&request(0, 6, 9, Basis::Sent), &coverage())));
-    let strange = ledger
-        .field_set(&[key("properties.x", "unclassified", Form::Clear)])
-        .unwrap();
-    ledger
-        .possible(&vendor, Day(DAY + 20), &[item(strange, 1)])
-        .unwrap();
-    assert!(blind(&ask(&request(0, 20, 20, Basis::Sent), &coverage())));
+    let open = [
+        (20, "unclassified", Form::Clear, true),
+        (21, "user.content", Form::Clear, true),
+        (22, "user.content", Form::Token, false),
+    ];
+    for (day, category, form, is_blind) in open {
+        let strange = ledger
+            .field_set(&[key("properties.x", category, form)])
+            .unwrap();
+        ledger
+            .possible(&vendor, Day(DAY + day), &[item(strange, 1)])
+            .unwrap();
+        let on_it = ask(&request(0, day, day, Basis::Sent), &coverage());
+        assert_eq!(blind(&on_it), is_blind, "{category} as {form:?}");
+    }
     assert!(!blind(&ask(&request(0, 18, 19, Basis::Sent), &coverage())));
 }
 

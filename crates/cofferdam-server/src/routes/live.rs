@@ -10,7 +10,7 @@ use axum::Json;
 use axum::extract::State;
 use cofferdam_access::ReadEvents;
 use cofferdam_egress::{SendState, VendorStatus};
-use cofferdam_model::{Form, Refusal, Value};
+use cofferdam_model::{Category, Form, Refusal, Value};
 use cofferdam_policy::{ConsentState, FieldOutcome, HomeItem, SendContext, VendorSource};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -67,6 +67,7 @@ struct LiveField {
     rule: String,
     #[schema(required)]
     form: Option<&'static str>,
+    /// As home keeps it; `null` also for text of fields that no rule knows.
     #[schema(value_type = Option<serde_json::Value>, required)]
     value: Option<Value<'static>>,
     #[schema(required)]
@@ -142,6 +143,12 @@ pub(super) async fn live(
     Ok(Json(LiveEvents { events, next_seq }))
 }
 
+/// Text of a field that no rule knows may be a person's own, and here it would stand beside one person (P2).
+fn is_shown(category: Category, value: &Value<'_>) -> bool {
+    let is_plain = matches!(value, Value::Int(_) | Value::Float(_) | Value::Bool(_));
+    is_plain || category != Category::of("unclassified")
+}
+
 async fn describe(system: &System, live: &LiveRecord, statuses: &[VendorStatus]) -> LiveEvent {
     let record = &live.record;
     let policy = system.policies.active();
@@ -181,7 +188,7 @@ async fn describe(system: &System, live: &LiveRecord, statuses: &[VendorStatus])
                 category: field.category.key(),
                 rule: field.rule.to_string(),
                 form: form.map(Form::as_str),
-                value: value.filter(|_| refusal.is_none()),
+                value: value.filter(|value| refusal.is_none() && is_shown(field.category, value)),
                 withheld: refusal.map(Because::from),
             }
         })

@@ -160,6 +160,17 @@ async fn live_says_for_each_vendor_what_it_does_not_get_and_why() {
     server.flush().await;
     let (status, live) = server.api(Method::GET, "/api/v1/live", None).await;
     assert_eq!(status, 200, "{live}");
+    let kept = |path: &str| {
+        let fields = live["events"][0]["fields"].as_array().unwrap();
+        let field = fields.iter().find(|field| field["path"] == path).unwrap();
+        (field["form"].clone(), field["value"].clone())
+    };
+    assert_eq!(kept("properties.plan"), (json!("clear"), json!("pro")));
+    assert_eq!(
+        kept("properties.gizmo"),
+        (json!("clear"), json!(null)),
+        "what nobody named is not shown beside a person"
+    );
     let acme = &live["events"][0]["vendors"][0];
     assert_eq!(
         (&acme["id"], &acme["refused"]),

@@ -816,6 +816,7 @@ export interface components {
             form: string | null;
             path: string;
             rule: string;
+            /** @description As home keeps it; `null` also for text of fields that no rule knows. */
             value: unknown;
             withheld: components["schemas"]["Because"] | null;
         };
