@@ -5,9 +5,11 @@
 
 mod check;
 mod init;
-mod output;
+pub(crate) mod output;
 mod verbs;
 
+use crate::client::AdminApi;
+use crate::config::problem::Problem;
 use crate::config::{self, Config};
 use crate::datadir::DataDirError;
 use crate::system::MissingMasterKey;
@@ -115,12 +117,17 @@ pub fn run(cli: &Cli) -> ExitCode {
             Ok(config) => crate::serve::run(config),
             Err(code) => code,
         },
-        _ => match usable_config(cli) {
-            Ok(config) => verbs::run(cli, config),
-            Err(code) => code,
-        },
+        _ => verbs::run(cli),
     };
     ExitCode::from(code)
+}
+
+/// How this program is called again from anywhere: by its full path, since it need not be on the search path.
+pub(crate) fn program() -> String {
+    std::env::current_exe().map_or_else(
+        |_| "cofferdam".to_owned(),
+        |path| path.display().to_string(),
+    )
 }
 
 /// Prints a complaint to standard error.
@@ -133,12 +140,44 @@ pub(crate) fn today() -> Day {
     crate::clock::SystemClock.now().day()
 }
 
+fn load(cli: &Cli) -> Result<Config, Vec<Problem>> {
+    config::load(&cli.config, &config::environment(), today()).into_result()
+}
+
 fn usable_config(cli: &Cli) -> Result<Config, u8> {
-    let loaded = config::load(&cli.config, &config::environment(), today());
-    loaded.into_result().map_err(|problems| {
-        for problem in problems {
-            output::error(&problem.to_string());
-        }
+    load(cli).map_err(|problems| {
+        complain_of(&problems);
         EXIT_CONFIG
     })
+}
+
+fn complain_of(problems: &[Problem]) {
+    for problem in problems {
+        output::error(&problem.to_string());
+    }
+}
+
+/// A way to the admin API. An incident does not wait for a folder that parses: where a server runs, it answers by what it has
+/// in force, and the folder's errors are only told.
+async fn reach(cli: &Cli) -> Result<AdminApi, u8> {
+    let problems = match load(cli) {
+        Ok(config) => {
+            return crate::serve::reach(config).await.map_err(|error| {
+                output::error(&format!("{error:#}"));
+                exit_of_opening(&error).unwrap_or(EXIT_LOCKED)
+            });
+        }
+        Err(problems) => problems,
+    };
+    complain_of(&problems);
+    let data_dir = config::folder::data_dir(&cli.config, &config::environment());
+    match data_dir.and_then(|data_dir| crate::serve::running(&data_dir)) {
+        Some(api) => {
+            output::error(
+                "warning: the configuration has errors; the running server answers by what it has in force",
+            );
+            Ok(api)
+        }
+        None => Err(EXIT_CONFIG),
+    }
 }

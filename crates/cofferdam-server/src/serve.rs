@@ -117,9 +117,15 @@ async fn serve(config: Config) -> anyhow::Result<()> {
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
             _ = reload.recv() => {
-                if let Err(problems) = system.reload().await {
-                    for problem in problems {
-                        tracing::error!("{problem}");
+                match system.reload().await {
+                    Ok(()) => {
+                        let policy = system.policies.active().id().0;
+                        tracing::info!(policy, "the configuration is in force");
+                    }
+                    Err(problems) => {
+                        for problem in problems {
+                            tracing::error!("{problem}");
+                        }
                     }
                 }
             }
@@ -153,15 +159,15 @@ pub fn init_logs(default: &str) {
 /// # Errors
 /// Where the directory is in use by something without a control socket, or cannot be opened.
 pub async fn reach(config: Config) -> anyhow::Result<AdminApi> {
-    let socket = config.data_dir.join("control.sock");
-    if datadir::is_locked(&config.data_dir) {
-        anyhow::ensure!(
-            socket.try_exists()?,
-            "another process works on {} and has no control socket; wait for it",
-            config.data_dir.display()
-        );
-        return Ok(AdminApi::Socket(socket));
+    if let Some(api) = running(&config.data_dir) {
+        return Ok(api);
     }
+    anyhow::ensure!(
+        !datadir::is_locked(&config.data_dir),
+        "another process works on {} and has no control socket; wait for it",
+        config.data_dir.display()
+    );
+    // Nobody serves: the verb works on the directory itself.
     let seams = Seams {
         sends: false,
         ..Seams::default()
@@ -171,6 +177,14 @@ pub async fn reach(config: Config) -> anyhow::Result<AdminApi> {
         router: http::control(&system),
         system,
     })
+}
+
+/// The admin API of the server that works on a data directory, if one does: all that is needed of the configuration is where.
+#[must_use]
+pub fn running(data_dir: &std::path::Path) -> Option<AdminApi> {
+    let socket = data_dir.join("control.sock");
+    let is_there = datadir::is_locked(data_dir) && socket.try_exists().unwrap_or(false);
+    is_there.then_some(AdminApi::Socket(socket))
 }
 
 /// Closes what [`reach`] opened.

@@ -41,9 +41,7 @@ pub(super) fn run(arguments: &InitArguments, cli: &Cli) -> u8 {
                 output::line(&format!("wrote {}", file.display()));
             }
             output::line("");
-            // As it was called: the program need not be on the path.
-            let program = std::env::args().next();
-            let program = program.as_deref().unwrap_or("cofferdam");
+            let program = super::program();
             output::line(&format!(
                 "Next: {program} --config {} check, then serve.",
                 done.config.display()

@@ -1,8 +1,8 @@
 //! The verbs that are one or two admin API calls, and how their answers read as text.
 
 use super::{Cli, EXIT_DONE, EXIT_FAILED, EXIT_LOCKED, EXIT_REFUSED, Verb, output};
-use crate::client::ApiAnswer;
-use crate::config::Config;
+use crate::client::{AdminApi, ApiAnswer};
+use anyhow::Context;
 use clap::Subcommand;
 use hyper::Method;
 use serde_json::{Value, json};
@@ -32,7 +32,7 @@ pub struct RadiusArguments {
     /// Last day, UTC (YYYY-MM-DD).
     #[arg(long)]
     until: Option<String>,
-    /// `sent` in the window, or `held` = all sent and not confirmed deleted.
+    /// `sent` in the window, or `held` = all sent and not confirmed deleted; default: both, with --json `sent`.
     #[arg(long, value_parser = ["sent", "held"])]
     basis: Option<String>,
 }
@@ -176,6 +176,8 @@ struct Call {
     method: Method,
     path: String,
     body: Option<Value>,
+    /// Where both bases are shown: the path of the second answer.
+    held: Option<String>,
     show: fn(&Value),
 }
 
@@ -185,6 +187,7 @@ impl Call {
             method: Method::GET,
             path: path.into(),
             body: None,
+            held: None,
             show,
         }
     }
@@ -194,13 +197,14 @@ impl Call {
             method: Method::POST,
             path: path.into(),
             body: Some(body),
+            held: None,
             show,
         }
     }
 }
 
-pub(super) fn run(cli: &Cli, config: Config) -> u8 {
-    let call = match call(cli, &config) {
+pub(super) fn run(cli: &Cli) -> u8 {
+    let call = match call(cli) {
         Ok(Some(call)) => call,
         Ok(None) => {
             output::error("nothing was done");
@@ -222,22 +226,42 @@ pub(super) fn run(cli: &Cli, config: Config) -> u8 {
         }
     };
     runtime.block_on(async {
-        let api = match crate::serve::reach(config).await {
+        let api = match super::reach(cli).await {
             Ok(api) => api,
-            Err(error) => {
-                output::error(&format!("{error:#}"));
-                return super::exit_of_opening(&error).unwrap_or(EXIT_LOCKED);
-            }
+            Err(code) => return code,
         };
-        let code = finish(
-            cli,
-            &call,
-            api.call(call.method.clone(), &call.path, call.body.clone())
-                .await,
-        );
+        let code = finish(cli, &call, ask(&api, &call).await);
         crate::serve::leave(api).await;
         code
     })
+}
+
+async fn ask(api: &AdminApi, call: &Call) -> anyhow::Result<ApiAnswer> {
+    let mut body = call.body.clone();
+    if let Some(project) = body.as_mut().and_then(|body| body.get_mut("project"))
+        && project.is_null()
+    {
+        *project = first_project(api).await?;
+    }
+    let answer = api.call(call.method.clone(), &call.path, body).await?;
+    let Some(path) = call.held.as_ref().filter(|_| answer.status.is_success()) else {
+        return Ok(answer);
+    };
+    let held = api.call(Method::GET, path, None).await?;
+    if !held.status.is_success() {
+        return Ok(held);
+    }
+    Ok(ApiAnswer {
+        body: json!({ "sent": answer.body, "held": held.body }),
+        ..answer
+    })
+}
+
+/// The project that is meant where none is named: the first one that is in force.
+async fn first_project(api: &AdminApi) -> anyhow::Result<Value> {
+    let status = api.call(Method::GET, "/api/v1/status", None).await?;
+    let first = status.body.pointer("/projects/0/name").cloned();
+    first.context("no project is configured; see docs/operate.md")
 }
 
 fn finish(cli: &Cli, call: &Call, answer: anyhow::Result<ApiAnswer>) -> u8 {
@@ -274,22 +298,12 @@ fn finish(cli: &Cli, call: &Call, answer: anyhow::Result<ApiAnswer>) -> u8 {
     }
 }
 
-fn call(cli: &Cli, config: &Config) -> anyhow::Result<Option<Call>> {
-    let project = |given: &Option<String>| {
-        given
-            .clone()
-            .or_else(|| {
-                config
-                    .projects
-                    .first()
-                    .map(|project| project.name.to_string())
-            })
-            .unwrap_or_default()
-    };
+/// The call of a verb; a project that is null is the first one.
+fn call(cli: &Cli) -> anyhow::Result<Option<Call>> {
     Ok(Some(match &cli.verb {
         Verb::Explain(arguments) => {
-            let event: Value = serde_json::from_str(&read(&arguments.event)?)?;
-            let body = json!({ "project": project(&arguments.project), "event": event });
+            let event = event(&arguments.event)?;
+            let body = json!({ "project": arguments.project, "event": event });
             Call::post("/api/v1/explain", body, print::explanation)
         }
         Verb::Radius(arguments) => {
@@ -308,7 +322,12 @@ fn call(cli: &Cli, config: &Config) -> anyhow::Result<Option<Call>> {
                 arguments.vendor,
                 query.join("&")
             );
-            Call::get(path, print::radius)
+            // People see both; a program gets the one object that the API has for a basis.
+            let both = arguments.basis.is_none() && !cli.json;
+            Call {
+                held: both.then(|| format!("{path}&basis=held")),
+                ..Call::get(path, print::radius)
+            }
         }
         Verb::Vendor(VendorVerb::List) => Call::get("/api/v1/vendors", print::vendors),
         Verb::Vendor(VendorVerb::Show { vendor }) => {
@@ -352,7 +371,7 @@ fn call(cli: &Cli, config: &Config) -> anyhow::Result<Option<Call>> {
             Call::post(
                 format!("/api/v1/vendors/{vendor}/resume"),
                 json!({}),
-                print::contained,
+                print::resumed,
             )
         }
         Verb::Fields(FieldsVerb::List) => Call::get("/api/v1/fields", print::fields),
@@ -361,12 +380,12 @@ fn call(cli: &Cli, config: &Config) -> anyhow::Result<Option<Call>> {
             ..Call::post(
                 "/api/v1/fields",
                 json!({ "path": path, "category": category }),
-                print::done,
+                print::named,
             )
         },
         Verb::Fields(FieldsVerb::Unset { path }) => Call {
             method: Method::DELETE,
-            ..Call::post("/api/v1/fields", json!({ "path": path }), print::done)
+            ..Call::post("/api/v1/fields", json!({ "path": path }), print::unnamed)
         },
         Verb::Erase(arguments) => {
             if !confirmed(
@@ -381,7 +400,8 @@ fn call(cli: &Cli, config: &Config) -> anyhow::Result<Option<Call>> {
             };
             let contact = arguments.contact_file.as_ref().map(read).transpose()?;
             let contact = contact.as_deref().map(str::trim);
-            let body = json!({ "project": project(&arguments.project), "person": person, "contact": contact });
+            let body =
+                json!({ "project": arguments.project, "person": person, "contact": contact });
             Call::post("/api/v1/people/erase", body, print::erased)
         }
         Verb::Deletions(DeletionsVerb::List) => Call::get("/api/v1/deletions", print::deletions),
@@ -415,6 +435,21 @@ fn call(cli: &Cli, config: &Config) -> anyhow::Result<Option<Call>> {
             anyhow::bail!("not an API verb")
         }
     }))
+}
+
+/// The one event of a file, which may stand in a list, as the SDKs send them.
+fn event(path: &PathBuf) -> anyhow::Result<Value> {
+    const MINIMAL: &str =
+        r#"e.g. {"event": "Signed Up", "properties": {"distinct_id": "u-1", "plan": "free"}}"#;
+    let text = read(path).with_context(|| format!("no event to explain; write one, {MINIMAL}"))?;
+    let parsed = serde_json::from_str(&text);
+    let parsed = parsed
+        .with_context(|| format!("{} is no JSON; write one event, {MINIMAL}", path.display()))?;
+    match parsed {
+        Value::Array(mut events) if events.len() == 1 => Ok(events.swap_remove(0)),
+        event @ Value::Object(_) => Ok(event),
+        _ => anyhow::bail!("{} is not one event; write {MINIMAL}", path.display()),
+    }
 }
 
 fn read(path: &PathBuf) -> anyhow::Result<String> {

@@ -54,6 +54,34 @@ pub fn read(
     }
 }
 
+/// The data directory that the folder of `main_path` names, also where nothing else in it can be read: what is needed to find
+/// a running server. Each line is read by itself, so that no mistake in another one hides it.
+#[must_use]
+pub fn data_dir(main_path: &Path, environment: &BTreeMap<String, String>) -> Option<PathBuf> {
+    let root = main_path.parent().map_or_else(PathBuf::new, Path::to_owned);
+    if let Some(given) = environment.get("COFFERDAM__DATA_DIR") {
+        return Some(root.join(text_of(given)));
+    }
+    let text = std::fs::read(main_path).ok()?;
+    let text = String::from_utf8_lossy(&text);
+    let at_top = text
+        .lines()
+        .take_while(|line| !line.trim_start().starts_with('['));
+    let mut found = at_top.filter_map(|line| {
+        let line = line.parse::<toml::Table>().ok()?;
+        Some(line.get("data_dir")?.as_str()?.to_owned())
+    });
+    found.next().map(|dir| root.join(dir))
+}
+
+/// A variable's value, which is TOML or else text, as text.
+fn text_of(value: &str) -> String {
+    match value_of(value) {
+        Some(toml::Value::String(text)) => text,
+        _ => value.to_owned(),
+    }
+}
+
 fn vendor_files(
     folder: &Path,
     problems: &mut Vec<Problem>,
@@ -155,13 +183,13 @@ fn set(table: &mut toml::Table, name: &str, value: &str) -> Result<String, Strin
             .as_table_mut()
             .ok_or_else(|| format!("`{section}` is not a section"))?;
     }
-    let parsed = format!("v = {value}")
-        .parse::<toml::Table>()
-        .ok()
-        .and_then(|mut table| table.remove("v"));
-    at.insert(
-        last.clone(),
-        parsed.unwrap_or_else(|| toml::Value::String(value.to_owned())),
-    );
+    let value = value_of(value).unwrap_or_else(|| toml::Value::String(value.to_owned()));
+    at.insert(last.clone(), value);
     Ok(keys.join("."))
+}
+
+/// A variable's value as TOML, if it is TOML.
+fn value_of(value: &str) -> Option<toml::Value> {
+    let table = format!("v = {value}").parse::<toml::Table>();
+    table.ok().and_then(|mut table| table.remove("v"))
 }

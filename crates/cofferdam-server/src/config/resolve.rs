@@ -2,12 +2,14 @@
 //!
 //! Invariant: every error has a file and, where the text has one, a line; one run reports all of them.
 
-use super::folder::Folder;
+mod bounds;
+mod policy;
 mod secrets;
 mod vendor;
 
 pub(crate) use secrets::SECRET_CHARS_MIN;
 
+use super::folder::Folder;
 use super::near::did_you_mean;
 use super::problem::{Problem, Severity, SourceFile};
 use super::sections::{FormTable, ProjectSection};
@@ -158,6 +160,7 @@ pub(crate) fn resolve(
         None => defaults::home(),
     };
     let mut problems = check.problems;
+    bounds::main_file(source, main, &mut problems);
     let mut vendors = Vec::new();
     let mut sources = Vec::new();
     for (id, source, file) in &folder.vendors {
@@ -169,6 +172,7 @@ pub(crate) fn resolve(
             sources.push(policy);
         }
         problems.append(&mut check.problems);
+        bounds::vendor_file(source, file, &mut problems);
     }
     let fields = fields(folder, &mut problems);
     let config = server.map(|server| Config {
@@ -191,6 +195,9 @@ pub(crate) fn resolve(
         egress: main.egress.clone(),
         root,
     });
+    if let Some(config) = &config {
+        policy::check(folder, &config.policy, &mut problems);
+    }
     (config, problems)
 }
 

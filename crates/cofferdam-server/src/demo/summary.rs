@@ -1,6 +1,7 @@
 //! What the demo prints: how to look at it, and what it came to.
 
 use super::folder::{DemoFolder, VENDORS};
+use crate::cli::output::grouped;
 use crate::client::AdminApi;
 use crate::http;
 use crate::system::System;
@@ -26,9 +27,7 @@ pub(super) fn welcome(as_json: bool, link: &str, folder: &DemoFolder, intake: So
     println!(
         "  1. Blast radius: which people and fields are exposed at Beacon CRM, contained on day 20?"
     );
-    // As it was called: the program need not be on the path.
-    let program = std::env::args().next();
-    let program = program.as_deref().unwrap_or("cofferdam");
+    let program = crate::cli::program();
     println!("       {program} --config {config} radius beacon-crm");
     println!("  2. Fields: name a new field in the inbox, and see on Vendors who gets it then.");
     println!("  3. Send an event of your own and watch it on Live:");
@@ -75,29 +74,29 @@ pub(super) async fn print(system: &Arc<System>, as_json: bool, link: &str) -> an
     }
     println!(
         "accepted {} events and updates, stored {} events of {} people",
-        field(&overview, "accepted"),
-        field(&overview, "stored"),
-        field(&overview, "people")
+        number(&overview, "accepted"),
+        number(&overview, "stored"),
+        number(&overview, "people")
     );
     for vendor in field(&overview, "vendors").as_array().into_iter().flatten() {
         println!(
             "  {}: delivered {}, state {}",
             field(vendor, "name").as_str().unwrap_or_default(),
-            field(vendor, "delivered"),
+            number(vendor, "delivered"),
             field(vendor, "state").as_str().unwrap_or_default()
         );
     }
     println!("withheld, by reason:");
     for (reason, values) in &withheld {
-        println!("  {reason}: {values}");
+        println!("  {}: {}", reason.replace('_', " "), grouped(*values));
     }
     for radius in &radii {
         println!(
             "blast radius of {}: {} people, {} fields, in {} µs",
             field(radius, "vendor").as_str().unwrap_or_default(),
-            field(radius, "people"),
+            number(radius, "people"),
             field(radius, "fields").as_array().map_or(0, Vec::len),
-            field(radius, "elapsed_us")
+            number(radius, "elapsed_us")
         );
     }
     Ok(())
@@ -112,6 +111,11 @@ async fn get(api: &AdminApi, path: &str) -> anyhow::Result<Value> {
         answer.body
     );
     Ok(answer.body)
+}
+
+/// A count of a JSON object, its digits grouped.
+fn number(value: &Value, name: &str) -> String {
+    grouped(field(value, name).as_u64().unwrap_or(0))
 }
 
 /// A member of a JSON object; null where it is not there.

@@ -11,6 +11,7 @@ use crate::error::ApiError;
 use crate::system::{PastVendor, System};
 use axum::Json;
 use axum::extract::{Path, State};
+use axum::http::StatusCode;
 use cofferdam_access::ReadConfig;
 use cofferdam_egress::{SendState, VendorStatus, WithheldCount};
 use cofferdam_model::{Category, Day, Form};
@@ -211,7 +212,7 @@ pub(super) async fn show(
     Path(id): Path<String>,
 ) -> Answer<Vendor> {
     let config = system.config();
-    let vendor = find(&config, &id)?;
+    let vendor = &configured(&system, &id).await?;
     let _permit = system
         .access
         .permit::<ReadConfig>(&asking.0, &format!("vendor/{id}"))
@@ -224,7 +225,7 @@ pub(super) async fn show(
 }
 
 /// The vendor of that id, or a 404 with those that there are.
-pub(super) fn find<'a>(config: &'a Config, id: &str) -> Result<&'a VendorConfig, ApiError> {
+fn find<'a>(config: &'a Config, id: &str) -> Result<&'a VendorConfig, ApiError> {
     config
         .vendors
         .iter()
@@ -260,6 +261,22 @@ pub(super) async fn known(system: &System, id: &str) -> Result<Known, ApiError> 
         .chain(past.iter().map(|past| past.id.as_str()))
         .collect();
     Err(ApiError::not_found("vendor", id, &known))
+}
+
+/// The vendor of that id, to act upon or to describe; of one whose file is gone, the refusal says what still holds.
+pub(super) async fn configured(system: &System, id: &str) -> Result<Box<VendorConfig>, ApiError> {
+    let past = match known(system, id).await? {
+        Known::Configured(vendor) => return Ok(vendor),
+        Known::Past(past) => past,
+    };
+    let since = past
+        .last
+        .map_or_else(String::new, |day| format!(" since {day}"));
+    Err(ApiError::new(
+        StatusCode::NOT_FOUND,
+        "not_configured",
+        format!("`{id}` is no longer configured{since}: it gets nothing; its radius still answers"),
+    ))
 }
 
 async fn past(system: &System) -> Result<Vec<PastVendor>, ApiError> {

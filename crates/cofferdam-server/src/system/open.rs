@@ -95,7 +95,12 @@ impl System {
             entropy: Arc::clone(&seams.entropy),
         })
         .await
-        .context("the vault cannot be opened")?;
+        .with_context(|| {
+            format!(
+                "the vault cannot be opened with vault.master_key_file, {}; after `key rotate-master` it must name the new file",
+                config.master_key_file.display()
+            )
+        })?;
         let counters = Arc::new(
             Counters::open(&data_dir.join("control.db"))
                 .await
@@ -111,7 +116,8 @@ impl System {
             data_dir.join("catalog.db"),
             Arc::clone(&seams.clock),
         );
-        let flush_ms = i64::try_from(config.store.flush_seconds).unwrap_or(30) * 1_000;
+        let flush_seconds = i64::try_from(config.store.flush_seconds).unwrap_or(i64::MAX);
+        let flush_ms = flush_seconds.saturating_mul(1_000);
         let store_options = StoreOptions {
             limits: StoreLimits {
                 tail_ms_max: flush_ms,

@@ -299,6 +299,58 @@ const ERROR_CASES: &[(Edit, &str, &str, &str)] = &[
         "user.emial",
         "did you mean `user.contact.email`",
     ),
+    (
+        (
+            "fields.toml",
+            "# \"properties.plan\"",
+            "\"properties.mine\" = \"user.behavior\"\n\"distinct_id\"",
+        ),
+        "invalid_policy",
+        "distinct_id",
+        "user.unique_id",
+    ),
+    (
+        (
+            MAIN,
+            "\"user.behavior\"                          = \"clear\"",
+            "\"user.behavior\" = \"token\"",
+        ),
+        "invalid_policy",
+        "user.behavior",
+        "`token` is for vendors",
+    ),
+    (
+        (
+            MAIN,
+            "[vault]",
+            "[store]\nflush_seconds = 9223372036854775807\n[vault]",
+        ),
+        "out_of_bounds",
+        "flush_seconds",
+        "from 0 to 86400",
+    ),
+    (
+        (MAIN, "[vault]", "[limits]\nbody_bytes_max = 0\n[vault]"),
+        "out_of_bounds",
+        "body_bytes_max",
+        "from 1000 to",
+    ),
+    (
+        (
+            MAIN,
+            "[vault]",
+            "[journal]\nkeep_hours = 9223372036854775807\n[vault]",
+        ),
+        "out_of_bounds",
+        "keep_hours",
+        "from 0 to 87600",
+    ),
+    (
+        (ACME, "retention_days = 90", "retention_days = 4000000000"),
+        "out_of_bounds",
+        "retention_days",
+        "from 0 to 36500",
+    ),
 ];
 
 #[test]

@@ -53,6 +53,18 @@ async fn a_vendor_whose_file_is_gone_still_has_its_radius() {
         .api(Method::GET, "/api/v1/vendors/nobody/radius", None)
         .await;
     assert_eq!(status, 404, "{missing}");
+    for (method, path) in [
+        (Method::GET, "/api/v1/vendors/acme"),
+        (Method::POST, "/api/v1/vendors/acme/contain"),
+        (Method::POST, "/api/v1/vendors/acme/resume"),
+    ] {
+        let body = (method == Method::POST).then(|| json!({}));
+        let (status, refused) = server.api(method, path, body).await;
+        let error = &refused["error"];
+        assert_eq!((status, &error["code"]), (404, &json!("not_configured")));
+        let said = error["message"].as_str().unwrap();
+        assert!(said.contains("since 2026-06-01: it gets nothing"), "{said}");
+    }
 
     let server = again(server.stop().await, 3).await;
     let found = radius(&server, "").await;

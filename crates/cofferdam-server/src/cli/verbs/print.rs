@@ -1,5 +1,9 @@
 //! How API answers read as text.
 
+mod radius;
+
+pub(super) use radius::radius;
+
 use super::output;
 use serde_json::Value;
 
@@ -9,6 +13,49 @@ fn text(value: &Value, key: &str) -> String {
         Some(Value::Null) | None => String::new(),
         Some(other) => other.to_string(),
     }
+}
+
+/// A count of the answer, its digits grouped.
+fn number(value: &Value, key: &str) -> String {
+    value
+        .get(key)
+        .and_then(Value::as_u64)
+        .map_or_else(String::new, output::grouped)
+}
+
+/// Prints rows, or the reason why there are none.
+fn table_or(none: &str, header: &[&str], rows: &[Vec<String>]) {
+    if rows.is_empty() {
+        output::line(none);
+    } else {
+        output::table(header, rows);
+    }
+}
+
+/// A state of delivery in the words of the web app.
+fn state(delivery: &Value) -> String {
+    let state = text(delivery, "state");
+    match state.as_str() {
+        "idle" => "up to date".to_owned(),
+        "healthy" => "sending".to_owned(),
+        "backing_off" => "retrying".to_owned(),
+        "blocked" => "refused".to_owned(),
+        _ => state,
+    }
+}
+
+/// What a vendor's delivery last failed of, and with which status.
+fn last_error(delivery: &Value) -> Option<String> {
+    let error = delivery
+        .get("last_error")
+        .filter(|error| error.is_object())?;
+    let status = text(error, "status");
+    let with = if status.is_empty() {
+        status
+    } else {
+        format!(", status {status}")
+    };
+    Some(format!("last error: {}{with}", text(error, "code")))
 }
 
 /// A count of the answer with its noun.
@@ -56,59 +103,16 @@ pub(super) fn api_error(body: &Value) {
     }
 }
 
-pub(super) fn done(body: &Value) {
+pub(super) fn named(body: &Value) {
     output::line(&format!(
-        "done: {}:{}",
+        "written: {}:{}",
         text(body, "file"),
         text(body, "line")
     ));
 }
 
-pub(super) fn radius(body: &Value) {
-    output::line(&format!(
-        "{}: {} exposed ({} of them without a confirmed delivery), {}, {}",
-        text(body, "vendor"),
-        several(body, "people", "person", "people"),
-        text(body, "people_possible"),
-        several(body, "organizations", "organization", "organizations"),
-        several(body, "events", "event", "events"),
-    ));
-    if body.get("configured") == Some(&Value::Bool(false)) {
-        output::line("this vendor is no longer configured; the ledger tells what it knows of it");
-    }
-    output::line(&format!(
-        "basis {}, {} to {}; coverage {}, complete from {} through {}",
-        text(body, "basis"),
-        text(body, "since"),
-        text(body, "until"),
-        text(body, "coverage"),
-        text(body, "complete_from"),
-        text(body, "complete_through"),
-    ));
-    output::line("");
-    output::table(
-        &["category", "sensitivity", "people"],
-        &rows(
-            list(body, "categories"),
-            &["category", "sensitivity", "people"],
-        ),
-    );
-    output::line("");
-    output::table(
-        &["field", "category", "form", "people", "first", "last"],
-        &rows(
-            list(body, "fields"),
-            &["field", "category", "form", "people", "first", "last"],
-        ),
-    );
-    output::line("");
-    output::line(&format!("not exposed: {}", words(body, "not_exposed")));
-    if !list(body, "unknown").is_empty() {
-        output::line(&format!("unknown: {}", words(body, "unknown")));
-    }
-    for gap in list(body, "gaps") {
-        output::line(&format!("gap: {gap}"));
-    }
+pub(super) fn unnamed(body: &Value) {
+    output::line(&format!("{} has no line of it", text(body, "file")));
 }
 
 pub(super) fn vendors(body: &Value) {
@@ -122,13 +126,14 @@ pub(super) fn vendors(body: &Value) {
                 text(vendor, "name"),
                 text(vendor, "region"),
                 text(vendor, "mode"),
-                text(delivery, "state"),
-                text(delivery, "delivered"),
-                text(backlog, "events"),
+                state(delivery),
+                number(delivery, "delivered"),
+                number(backlog, "events"),
             ]
         })
         .collect();
-    output::table(
+    table_or(
+        "no vendor is declared; vendors/README.md shows how",
         &[
             "id",
             "name",
@@ -140,9 +145,15 @@ pub(super) fn vendors(body: &Value) {
         ],
         &rows,
     );
+    for vendor in list(body, "vendors") {
+        let delivery = vendor.get("delivery").unwrap_or(&Value::Null);
+        if let Some(error) = last_error(delivery) {
+            output::line(&format!("{}: {error}", text(vendor, "id")));
+        }
+    }
     for past in list(body, "past") {
         output::line(&format!(
-            "no longer configured: {} ({}), last on {}",
+            "{} ({}) is no longer configured since {}: it gets nothing; radius still answers",
             text(past, "id"),
             text(past, "name"),
             text(past, "last_day")
@@ -173,7 +184,8 @@ pub(super) fn deletions(body: &Value) {
             ]
         })
         .collect();
-    output::table(
+    table_or(
+        "nothing is open: every vendor has confirmed what it was asked to delete",
         &[
             "id",
             "vendor",
@@ -189,9 +201,12 @@ pub(super) fn deletions(body: &Value) {
 pub(super) fn settled(body: &Value) {
     output::line(&format!(
         "recorded: {}; open: {}",
-        text(body, "settled"),
-        text(body, "open")
+        number(body, "settled"),
+        number(body, "open")
     ));
+    output::line(
+        "with a person's last id confirmed deleted, `radius --basis held` leaves out what was sent up to the day before the request.",
+    );
 }
 
 pub(super) fn vendor(body: &Value) {
@@ -203,12 +218,17 @@ pub(super) fn vendor(body: &Value) {
         text(body, "purpose"),
         text(body, "region")
     ));
+    let count = |key: &str| delivery.get(key).and_then(Value::as_u64).unwrap_or(0);
     output::line(&format!(
-        "state {}, delivered {}, possible {}",
-        text(delivery, "state"),
-        text(delivery, "delivered"),
-        text(delivery, "possible")
+        "state {}, delivered {}, uncertain {}",
+        state(delivery),
+        number(delivery, "delivered"),
+        output::grouped(count("possible").saturating_sub(count("delivered")))
     ));
+    if let Some(error) = last_error(delivery) {
+        output::line(&error);
+    }
+    output::line(&contract(body.get("contract").unwrap_or(&Value::Null)));
     output::line("");
     output::table(
         &["category", "form", "in words"],
@@ -223,23 +243,78 @@ pub(super) fn vendor(body: &Value) {
     }
 }
 
+/// A vendor's contract on one line; what was not written is not known.
+fn contract(contract: &Value) -> String {
+    let or = |key: &str, none: &str| {
+        let text = text(contract, key);
+        if text.is_empty() {
+            none.to_owned()
+        } else {
+            text
+        }
+    };
+    let retention = match contract.get("retention_days").and_then(Value::as_u64) {
+        Some(days) => {
+            let is_verified = contract.get("retention_verified") == Some(&Value::Bool(true));
+            let how = if is_verified { "verified" } else { "claimed" };
+            format!("{} ({how})", output::count(days, "day", "days"))
+        }
+        None => "unknown".to_owned(),
+    };
+    format!(
+        "contract {}: ends {}, reviewed {}, tells of a breach within {} hours, keeps for {retention}",
+        or("reference", "without a reference"),
+        or("expires", "never"),
+        or("reviewed", "never"),
+        or("breach_notice_hours", "unknown"),
+    )
+}
+
 pub(super) fn contained(body: &Value) {
-    output::line(&format!("state: {}", text(body, "state")));
-    if body.get("dropped_events").is_some() {
-        output::line(&format!(
-            "dropped from the backlog: {}",
-            several(body, "dropped_events", "event", "events")
-        ));
-    }
+    output::line("contained: no event or profile byte leaves for it any more");
+    output::line(&format!(
+        "dropped from the backlog: {}",
+        several(body, "dropped_events", "event", "events")
+    ));
+}
+
+pub(super) fn resumed(_body: &Value) {
+    output::line(
+        "it flows again, starting with what happens from now on; what happened while it was contained is not sent",
+    );
 }
 
 pub(super) fn fields(body: &Value) {
-    output::table(
-        &["path", "category", "rule", "state", "people", "first seen"],
-        &rows(
-            list(body, "fields"),
-            &["path", "category", "rule", "state", "people", "first_seen"],
-        ),
+    let row = |field: &Value| {
+        let has = |vendor: &&Value| vendor.get("form").is_some_and(Value::is_string);
+        let goes_to: Vec<String> = list(field, "vendors")
+            .iter()
+            .filter(has)
+            .map(|vendor| format!("{}: {}", text(vendor, "id"), text(vendor, "form")))
+            .collect();
+        vec![
+            text(field, "path"),
+            text(field, "category"),
+            text(field, "rule"),
+            text(field, "state"),
+            number(field, "people"),
+            text(field, "first_seen"),
+            goes_to.join(", "),
+        ]
+    };
+    let rows: Vec<Vec<String>> = list(body, "fields").iter().map(row).collect();
+    table_or(
+        "no field was seen yet",
+        &[
+            "path",
+            "category",
+            "rule",
+            "state",
+            "people",
+            "first seen",
+            "may go to",
+        ],
+        &rows,
     );
 }
 

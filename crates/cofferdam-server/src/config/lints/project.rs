@@ -148,12 +148,6 @@ fn sent_origin(text: &str) -> Option<String> {
 fn limits(config: &Config, source: &SourceFile, problems: &mut Vec<Problem>) {
     for (section, key, is_zero, what) in [
         (
-            "limits",
-            "body_bytes_max",
-            config.limits.body_bytes_max == 0,
-            "every request is refused",
-        ),
-        (
             "journal",
             "keep_days",
             config.journal.keep_days == 0,

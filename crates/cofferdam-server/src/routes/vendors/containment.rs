@@ -2,7 +2,7 @@
 //!
 //! Invariant: once a containment is answered, no event or profile byte leaves for the vendor.
 
-use super::{DeliveryState, find};
+use super::{DeliveryState, configured};
 use crate::auth::Asking;
 use crate::error::ApiError;
 use crate::routes::api::{Answer, Shared};
@@ -40,7 +40,7 @@ pub(crate) async fn contain(
     Path(id): Path<String>,
     Body(request): Body<ContainRequest>,
 ) -> Answer<Contained> {
-    find(&system.config(), &id)?;
+    configured(&system, &id).await?;
     let resource = format!("vendor/{id}");
     let details = [("reason", request.reason.as_str())];
     let permit = system
@@ -77,7 +77,7 @@ pub(crate) async fn resume(
     asking: Asking,
     Path(id): Path<String>,
 ) -> Answer<Contained> {
-    find(&system.config(), &id)?;
+    configured(&system, &id).await?;
     let permit = system
         .access
         .permit::<Contain>(&asking.0, &format!("vendor/{id}"))

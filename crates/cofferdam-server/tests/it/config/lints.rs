@@ -278,7 +278,6 @@ const VARIANTS: &[Variants] = &[
         FIELDS,
         "# \"properties.plan\"",
         &[
-            "\"distinct_id\"",
             "\"properties.$email\"",
             "\"profile.$email\"",
             "\"properties.api_key\"",
@@ -331,7 +330,6 @@ const VARIANTS: &[Variants] = &[
         MAIN,
         "[vault]",
         &[
-            "[limits]\nbody_bytes_max = 0\n[vault]",
             "[egress]\nbacklog_bytes_max = 0\n[vault]",
             "[store]\nflush_seconds = 0\n[vault]",
         ],

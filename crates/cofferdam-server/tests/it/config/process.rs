@@ -6,6 +6,7 @@ use cofferdam_server::projects::Projects;
 use hyper::Method;
 use serde_json::json;
 use std::collections::BTreeMap;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
@@ -138,10 +139,10 @@ async fn a_missing_or_wrong_master_key_a_newer_format_and_a_second_process_are_r
     let served = cofferdam(&folder.config, &["serve"]);
     assert_eq!(code(&served), 2);
     assert_eq!(code(&cofferdam(&folder.config, &["vendor", "list"])), 2);
+    let said = error_text(&served);
     assert!(
-        error_text(&served).contains("vault"),
-        "{}",
-        error_text(&served)
+        said.contains("vault.master_key_file") && said.contains("secrets/master.key"),
+        "{said}"
     );
     let after = content(&data);
     for (name, bytes) in before
@@ -313,4 +314,164 @@ fn init_refuses_what_check_would_refuse_and_names_every_default() {
     };
     assert_eq!(limits(&spoken), limits(&silent));
     assert_eq!(comments.len(), 4 + 4 + 2 + 2 + 1, "{comments:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_incident_does_not_wait_for_a_folder_that_parses() {
+    let vendor = FakeVendor::start().await;
+    let folder = Folder::new();
+    folder.vendor("acme", vendor.address, "\"user.behavior\" = \"clear\"");
+    let server = TestServer::start(folder).await;
+    let token = server.folder.token.clone();
+    server.track(json!([{ "event": "Used", "properties": { "token": token, "distinct_id": "u", "$insert_id": "i1" } }])).await;
+    vendor.wait_for(1).await;
+    server.folder.write("event.json", "{ \"event\": \"Used\" }");
+    let event = server.folder.path("event.json");
+    let copy = server.folder.path("copy");
+    let run = async |arguments: &[&str]| {
+        let config = server.folder.config.clone();
+        let owned: Vec<String> = arguments.iter().map(|text| (*text).to_owned()).collect();
+        let run = move || {
+            let arguments: Vec<&str> = owned.iter().map(String::as_str).collect();
+            cofferdam(&config, &arguments)
+        };
+        tokio::task::spawn_blocking(run).await.unwrap()
+    };
+    let state = async || {
+        let (_, body) = server.api(Method::GET, "/api/v1/vendors/acme", None).await;
+        body["delivery"]["state"].as_str().unwrap().to_owned()
+    };
+
+    server.folder.replace(ACME, "kind =", "knid =");
+    for arguments in [
+        &["vendor", "contain", "acme", "--yes"][..],
+        &["vendor", "list"],
+        &["vendor", "show", "acme"],
+        &["radius", "acme"],
+        &["fields", "list"],
+        &["explain", event.to_str().unwrap()],
+        &["erase", "id:u", "--yes"],
+        &["deletions", "list"],
+        &["snapshot", copy.to_str().unwrap()],
+    ] {
+        let done = run(arguments).await;
+        let said = error_text(&done);
+        assert_eq!(code(&done), 0, "{arguments:?}: {said}");
+        assert!(
+            said.contains("acme.toml:2:1")
+                && said.contains("warning: the configuration has errors"),
+            "{arguments:?}: {said}"
+        );
+    }
+    assert_eq!(state().await, "contained");
+    assert_eq!(code(&run(&["vendor", "resume", "acme", "--yes"]).await), 0);
+    assert_ne!(state().await, "contained");
+
+    // Nor for the main file, and not where the server has seen the mistake too.
+    server.folder.replace("cofferdam.toml", "[vault]", "[vault");
+    server
+        .folder
+        .replace("cofferdam.toml", "[server]", "wrong\n[server]");
+    server.system.reload().await.unwrap_err();
+    let done = run(&["vendor", "contain", "acme", "--yes"]).await;
+    assert_eq!(code(&done), 0, "{}", error_text(&done));
+    assert_eq!(state().await, "contained");
+    let folder = server.stop().await;
+    let done = tokio::task::spawn_blocking(move || cofferdam(&folder.config, &["vendor", "list"]));
+    assert_eq!(code(&done.await.unwrap()), 2, "nobody serves");
+}
+
+#[test]
+fn the_data_directory_is_found_in_a_file_with_mistakes() {
+    let folder = Folder::new();
+    let read = |text: &str, environment: &[(&str, &str)]| {
+        folder.write("cofferdam.toml", text);
+        let environment = environment
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
+        let found = cofferdam_server::config::folder::data_dir(&folder.config, &environment);
+        found.map(|path| {
+            path.strip_prefix(folder.dir.path())
+                .map_or(path.clone(), Path::to_owned)
+        })
+    };
+    let data = Some(Path::new("data").to_owned());
+    assert_eq!(read("x =\ndata_dir = \"data\" # here\n[server", &[]), data);
+    assert_eq!(read("data_dir = 'data'\nlisten", &[]), data);
+    assert_eq!(read("[x]\ndata_dir = \"data\"", &[]), None);
+    let absolute = ("COFFERDAM__DATA_DIR", "/var/x");
+    assert_eq!(
+        read("data_dir = \"data\"", &[absolute]),
+        Some("/var/x".into())
+    );
+}
+
+#[test]
+fn hints_name_the_program_by_its_full_path_and_explain_says_what_an_event_looks_like() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = dir.path().join("cofferdam.toml");
+    let mut init = Command::new(env!("CARGO_BIN_EXE_cofferdam"));
+    init.arg0("cofferdam")
+        .arg("--config")
+        .arg(&config)
+        .arg("init");
+    let said = init.output().unwrap();
+    let said = String::from_utf8_lossy(&said.stdout).into_owned();
+    let full = Path::new(env!("CARGO_BIN_EXE_cofferdam"));
+    let full = full.canonicalize().unwrap().display().to_string();
+    assert!(said.contains(&full), "{said}");
+
+    let file = dir.path().join("event.json");
+    let file = file.to_str().unwrap();
+    let explained = cofferdam(&config, &["explain", file]);
+    assert_eq!(code(&explained), 1);
+    for text in ["{ \"event\":", "[]", "[{}, {}]", "1"] {
+        std::fs::write(file, text).unwrap();
+        let explained = cofferdam(&config, &["explain", file]);
+        let said = error_text(&explained);
+        assert_eq!(code(&explained), 1, "{text}: {said}");
+        assert!(
+            said.contains(file) && said.contains("\"event\": \"Signed Up\""),
+            "{text}: {said}"
+        );
+    }
+    for text in ["{ \"event\": \"Used\" }", "[{ \"event\": \"Used\" }]"] {
+        std::fs::write(file, text).unwrap();
+        let explained = cofferdam(&config, &["explain", file]);
+        let said = String::from_utf8_lossy(&explained.stdout).into_owned();
+        assert!(
+            said.starts_with("event `Used`: "),
+            "{text}: {said}{}",
+            error_text(&explained)
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_radius_shows_both_bases_unless_one_is_asked_for() {
+    let folder = Folder::new();
+    folder.vendor(
+        "acme",
+        "127.0.0.1:9".parse().unwrap(),
+        "\"user.behavior\" = \"clear\"",
+    );
+    let shown = |arguments: &[&str]| {
+        let done = cofferdam(&folder.config, arguments);
+        assert_eq!(code(&done), 0, "{}", error_text(&done));
+        String::from_utf8_lossy(&done.stdout).into_owned()
+    };
+    let both = shown(&["radius", "acme"]);
+    assert!(
+        both.contains("0 people by what was sent")
+            && both.contains("0 people by what it may still hold"),
+        "{both}"
+    );
+    let lines: Vec<&str> = both.lines().collect();
+    assert!(lines[1].starts_with("not known (held): until "), "{both}");
+    let one = shown(&["radius", "acme", "--basis", "sent"]);
+    assert!(!one.contains("hold"), "{one}");
+    let json: serde_json::Value =
+        serde_json::from_str(&shown(&["--json", "radius", "acme"])).unwrap();
+    assert_eq!(json["basis"], "sent");
 }
