@@ -32,16 +32,9 @@ fn table_or(none: &str, header: &[&str], rows: &[Vec<String>]) {
     }
 }
 
-/// A state of delivery in the words of the web app.
+/// A state of delivery: the API's word, as in the web app.
 fn state(delivery: &Value) -> String {
-    let state = text(delivery, "state");
-    match state.as_str() {
-        "idle" => "up to date".to_owned(),
-        "healthy" => "sending".to_owned(),
-        "backing_off" => "retrying".to_owned(),
-        "blocked" => "refused".to_owned(),
-        _ => state,
-    }
+    text(delivery, "state").replace('_', " ")
 }
 
 /// What a vendor's delivery last failed of, and with which status.
@@ -218,12 +211,11 @@ pub(super) fn vendor(body: &Value) {
         text(body, "purpose"),
         text(body, "region")
     ));
-    let count = |key: &str| delivery.get(key).and_then(Value::as_u64).unwrap_or(0);
     output::line(&format!(
-        "state {}, delivered {}, uncertain {}",
+        "state {}, delivered {}, possible {}",
         state(delivery),
         number(delivery, "delivered"),
-        output::grouped(count("possible").saturating_sub(count("delivered")))
+        number(delivery, "possible")
     ));
     if let Some(error) = last_error(delivery) {
         output::line(&error);
