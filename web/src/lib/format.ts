@@ -4,6 +4,7 @@ const whole = new Intl.NumberFormat('en');
 const short = new Intl.NumberFormat('en', { notation: 'compact', maximumFractionDigits: 1 });
 const dayLong = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short', year: 'numeric', timeZone: 'UTC' });
 const dayShort = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short', timeZone: 'UTC' });
+const month = new Intl.DateTimeFormat('en-GB', { month: 'short', year: 'numeric', timeZone: 'UTC' });
 const clock = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit', second: '2-digit' });
 const clockShort = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit' });
 const moment = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit' });
@@ -11,6 +12,9 @@ const relative = new Intl.RelativeTimeFormat('en', { numeric: 'auto' });
 
 export const count = (value: number): string => whole.format(value);
 export const compact = (value: number): string => (Math.abs(value) < 10_000 ? whole.format(value) : short.format(value));
+
+/** A number with its noun: `1 event`, `2 events`. */
+export const counted = (value: number, one: string, many = `${one}s`): string => `${whole.format(value)} ${value === 1 ? one : many}`;
 
 /** A group's size; null is a group too small to be shown. */
 export const people = (value: number | null): string => (value === null ? 'under 10' : whole.format(value));
@@ -20,6 +24,7 @@ function utc(day: string): Date {
 }
 export const day = (value: string | null | undefined): string => (value ? dayLong.format(utc(value)) : '–');
 export const shortDay = (value: string): string => dayShort.format(utc(value));
+export const monthOf = (value: string): string => month.format(utc(value));
 export const time = (ms: number): string => clock.format(new Date(ms));
 export const minute = (ms: number): string => clockShort.format(new Date(ms));
 export const dateTime = (ms: number): string => moment.format(new Date(ms));

@@ -91,12 +91,14 @@ describe('trends', () => {
 	});
 	it('labels days and the hours of a clock change', () => {
 		expect(bucketLabel('2026-11-19')).toBe('19 Nov');
+		expect([bucketLabel('2026-08-01', 'month'), bucketLabel('2026-08-24', 'week')]).toEqual(['Aug 2026', 'from 24 Aug']);
 		expect(bucketLabel('2026-10-25T02:00:00+02:00')).toBe('25 Oct 02:00');
 	});
 	it('dashes lines and pales bars that are not over', () => {
 		const lines = (trends(answer, 'line', light) as Any).series;
 		expect(lines).toHaveLength(4);
 		expect(lines[1].lineStyle.type).toEqual([4, 4]);
+		expect(lines[1].data).toEqual([null, { value: 4, symbol: 'none' }, 1]);
 		expect(lines[0].itemStyle.color).toBe(lines[1].itemStyle.color);
 		const bars = (trends(answer, 'bar', light) as Any).series;
 		expect(bars[0].data.map((one: Any) => one.itemStyle.opacity)).toEqual([1, 1, 0.4]);

@@ -34,7 +34,8 @@ export function perDay(days: Day[], palette: Palette): Option {
 	});
 	return {
 		textStyle: { fontFamily: FONT },
-		grid: { left: 4, right: 8, top: 12, bottom: 4, containLabel: true },
+		legend: { top: 0, left: 0, icon: 'roundRect', itemWidth: 10, itemHeight: 10, textStyle: { color: palette.muted, fontFamily: FONT } },
+		grid: { left: 4, right: 8, top: 34, bottom: 4, containLabel: true },
 		tooltip: { ...tooltip(palette), trigger: 'axis', axisPointer: { type: 'shadow' } },
 		xAxis: { ...categoryAxis(palette, days.map((one) => shortDay(one.day))) },
 		yAxis: valueAxis(palette),

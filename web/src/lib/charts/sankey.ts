@@ -67,7 +67,8 @@ export function sankey(flows: Flow[], name: (recipient: string) => string, palet
 			return `<b>${escape(label(node))}</b>${escape(words)}`;
 		}
 		const people = data.people.toLocaleString('en');
-		return `${escape(label(data.source))} → ${escape(label(data.target))}<br><b>${people}</b> people`;
+		const noun = data.people === 1 ? 'person' : 'people';
+		return `${escape(label(data.source))} → ${escape(label(data.target))}<br><b>${people}</b> ${noun}`;
 	};
 	return {
 		textStyle: { fontFamily: FONT },

@@ -1,6 +1,6 @@
 // Trends as lines or bars; buckets that are not over are dashed or pale. Pure.
-import type { Segmentation } from '$lib/api/types';
-import { shortDay } from '$lib/format';
+import type { Segmentation, Unit } from '$lib/api/types';
+import { monthOf, shortDay } from '$lib/format';
 import { type Option, FONT, categoryAxis, escape, tooltip, valueAxis } from './base';
 import { type Palette, seriesColor } from './palette';
 
@@ -14,8 +14,10 @@ export function seriesName(series: Segmentation['series'][number], events: numbe
 	return events > 1 ? `${event}: ${segment}` : segment;
 }
 
-/** A bucket's label: a day, or the day and hour of a local time with its offset. */
-export function bucketLabel(bucket: string): string {
+/** A bucket's label: a month, the first day of a week, a day, or the day and hour of a local time with its offset. */
+export function bucketLabel(bucket: string, unit: Unit = 'day'): string {
+	if (unit === 'month') return monthOf(bucket);
+	if (unit === 'week') return `from ${shortDay(bucket)}`;
 	const hour = /T(\d\d:\d\d)/.exec(bucket)?.[1];
 	return hour ? `${shortDay(bucket)} ${hour}` : shortDay(bucket);
 }
@@ -29,7 +31,7 @@ export function split(values: number[], incomplete: boolean[]): { solid: (number
 	};
 }
 
-export function trends(answer: Segmentation, shape: Shape, palette: Palette): Option {
+export function trends(answer: Segmentation, shape: Shape, palette: Palette, unit: Unit = 'day'): Option {
 	const events = new Set(answer.series.map((one) => one.event)).size;
 	const partial = answer.incomplete.some(Boolean);
 	const series = answer.series.flatMap((one, index): Record<string, unknown>[] => {
@@ -43,7 +45,9 @@ export function trends(answer: Segmentation, shape: Shape, palette: Palette): Op
 		const { solid, dashed } = split(one.values, answer.incomplete);
 		const whole = { ...line, data: solid, lineStyle: { color, width: 2 } };
 		if (!partial) return [whole];
-		return [whole, { ...line, data: dashed, lineStyle: { color, width: 2, type: [4, 4] }, symbol: 'emptyCircle' }];
+		// Where both lines meet, the point is that of the complete one.
+		const points = dashed.map((value, at) => (value === null || answer.incomplete[at] ? value : { value, symbol: 'none' }));
+		return [whole, { ...line, data: points, lineStyle: { color, width: 2, type: [4, 4] }, symbol: 'emptyCircle' }];
 	});
 	const tip = (points: { dataIndex: number }[]) => {
 		const at = points[0]?.dataIndex ?? 0;
@@ -52,14 +56,14 @@ export function trends(answer: Segmentation, shape: Shape, palette: Palette): Op
 			return `${dot} ${escape(seriesName(one, events))} <b>${(one.values[at] ?? 0).toLocaleString('en')}</b>`;
 		});
 		const rest = answer.incomplete[at] ? ' (incomplete)' : '';
-		return `${escape(bucketLabel(answer.buckets[at] ?? ''))}${rest}<br>${rows.join('<br>')}`;
+		return `${escape(bucketLabel(answer.buckets[at] ?? '', unit))}${rest}<br>${rows.join('<br>')}`;
 	};
 	return {
 		textStyle: { fontFamily: FONT },
 		legend: { type: 'plain', bottom: 0, left: 0, icon: 'roundRect', itemWidth: 10, itemHeight: 10, textStyle: { color: palette.muted, fontFamily: FONT } },
 		grid: { left: 4, right: 16, top: 14, bottom: 42, containLabel: true },
 		tooltip: { ...tooltip(palette), trigger: 'axis', formatter: tip },
-		xAxis: { ...categoryAxis(palette, answer.buckets.map(bucketLabel)), boundaryGap: shape === 'bar' },
+		xAxis: { ...categoryAxis(palette, answer.buckets.map((bucket) => bucketLabel(bucket, unit))), boundaryGap: shape === 'bar' },
 		yAxis: valueAxis(palette),
 		series
 	};
