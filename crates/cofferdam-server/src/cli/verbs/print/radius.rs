@@ -2,7 +2,7 @@
 //!
 //! Invariant: nothing is called "not exposed" that the answers do not call so; the whole list is in `--json`.
 
-use super::{list, text, words};
+use super::{list, text};
 use crate::cli::output::{self, grouped};
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -182,35 +182,50 @@ fn table(
     lines.extend(output::table_lines(&header, rows));
 }
 
-/// Categories that are in the list of every answer, as a count and the widest of them.
-fn absent(answers: &[&Value], name: &str, words_for: &str) -> Option<String> {
-    let (first, others) = answers.split_first()?;
-    let mut all: BTreeSet<String> = words(first, name).split(", ").map(str::to_owned).collect();
-    for other in others {
-        let of_other = words(other, name);
-        let of_other: BTreeSet<&str> = of_other.split(", ").collect();
-        all.retain(|category| of_other.contains(category.as_str()));
-    }
-    all.remove("");
-    if all.is_empty() {
-        return None;
-    }
-    let is_below = |category: &str| {
-        category
-            .match_indices('.')
-            .any(|(at, _)| category.get(..at).is_some_and(|above| all.contains(above)))
+/// The categories of a list as a count and the widest of them; where the bases differ, a line for each.
+fn absent(answers: &[&Value], name: &str, words_for: &str) -> Vec<String> {
+    let is_common = answers.windows(2).all(|pair| {
+        pair.iter()
+            .all(|answer| list(answer, name) == first_list(pair, name))
+    });
+    let shown = if is_common {
+        answers.get(..1)
+    } else {
+        Some(answers)
     };
-    let widest: Vec<&str> = all
-        .iter()
-        .map(String::as_str)
-        .filter(|category| !is_below(category))
-        .collect();
-    let count = u64::try_from(all.len()).unwrap_or(u64::MAX);
-    Some(format!(
-        "{words_for}: {} (each is in --json): {}",
-        output::count(count, "category", "categories"),
-        widest.join(", ")
-    ))
+    let line = |answer: &&Value| {
+        let all: BTreeSet<&str> = list(answer, name)
+            .iter()
+            .filter_map(Value::as_str)
+            .collect();
+        let is_below = |category: &str| {
+            category
+                .match_indices('.')
+                .any(|(at, _)| category.get(..at).is_some_and(|above| all.contains(above)))
+        };
+        let widest: Vec<&str> = all
+            .iter()
+            .copied()
+            .filter(|category| !is_below(category))
+            .collect();
+        let count = u64::try_from(all.len()).unwrap_or(u64::MAX);
+        let of = match is_common {
+            true => String::new(),
+            false => format!(" ({})", text(answer, "basis")),
+        };
+        (count > 0).then(|| {
+            format!(
+                "{words_for}{of}: {} (each is in --json): {}",
+                output::count(count, "category", "categories"),
+                widest.join(", ")
+            )
+        })
+    };
+    shown.unwrap_or_default().iter().filter_map(line).collect()
+}
+
+fn first_list<'a>(answers: &[&'a Value], name: &str) -> &'a [Value] {
+    answers.first().map_or(&[], |answer| list(answer, name))
 }
 
 fn figure(value: &Value, key: &str) -> u64 {
@@ -271,5 +286,24 @@ mod tests {
         assert_eq!(said[0], "acme: 2 people by what it may still hold");
         assert_eq!(said[1], "not known: on 2026-06-01 (restored)");
         assert!(said[4].ends_with("held"), "{said:?}");
+    }
+
+    #[test]
+    fn what_only_one_basis_knows_is_said_of_that_basis() {
+        let mut held = answer("held", 2, &json!([]));
+        held["unknown"] = held["not_exposed"].take();
+        let both = json!({ "sent": answer("sent", 1, &json!([])), "held": held });
+        let said = lines(&both);
+        let [.., sent, held] = said.as_slice() else {
+            panic!("{said:?}")
+        };
+        assert!(
+            sent.starts_with("not exposed (sent): 3 categories"),
+            "{said:?}"
+        );
+        assert!(
+            held.starts_with("not known, because of the days without coverage (held): 3"),
+            "{said:?}"
+        );
     }
 }
