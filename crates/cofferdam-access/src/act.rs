@@ -43,8 +43,10 @@ acts! {
     ReadConfig = "config.read", by system: true;
     /// Change the configuration or the fields.
     WriteConfig = "config.write", by system: false;
-    /// Stop or resume a vendor.
+    /// Stop a vendor.
     Contain = "vendor.contain", by system: true;
+    /// Let data flow to a stopped vendor again: only a person decides that.
+    Resume = "vendor.resume", by system: false;
     /// Forget a person.
     Erase = "person.erase", by system: true;
     /// Copy data out.

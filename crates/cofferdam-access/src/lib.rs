@@ -16,7 +16,7 @@ mod tests;
 
 pub use act::{
     Act, Contain, Erase, Export, ManageKeys, ReadAudit, ReadConfig, ReadEvents, ReadPeople,
-    ReadRadius, ReadReport, WriteConfig,
+    ReadRadius, ReadReport, Resume, WriteConfig,
 };
 pub use caller::Caller;
 pub use error::AccessError;

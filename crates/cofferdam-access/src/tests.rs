@@ -78,6 +78,7 @@ fn the_matrix() {
     config.read yes yes yes -
     config.write yes yes - -
     vendor.contain yes yes yes -
+    vendor.resume yes yes - -
     person.erase yes yes yes -
     data.export yes yes - -
     keys.manage yes yes yes -

@@ -9,7 +9,7 @@ use crate::feed::Feed;
 use crate::outbox::Outbox;
 use crate::worker::{Shared, Worker};
 use crate::{DeadLetter, EgressError, EgressOptions, SendState, VendorOptions, VendorStatus};
-use cofferdam_access::{Contain, Permit};
+use cofferdam_access::{Contain, Permit, Resume};
 use cofferdam_ledger::Gap;
 use cofferdam_model::{Day, VendorId};
 use std::collections::BTreeMap;
@@ -212,7 +212,7 @@ impl Egress {
     /// [`EgressError`]; the vendor stays contained then.
     pub async fn resume(
         &self,
-        _permit: &Permit<Contain>,
+        _permit: &Permit<Resume>,
         vendor: &VendorId,
     ) -> Result<(), EgressError> {
         let end = *self.options.journal.durable().borrow();

@@ -1,7 +1,7 @@
 //! A whole installation in a temporary folder, and a pipeline that fills its journal.
 
 use crate::vendor::{Played, Vendor};
-use cofferdam_access::{Contain, Permit, ReadRadius};
+use cofferdam_access::{Access, AccessOptions, Caller, Contain, Permit, ReadRadius, Resume};
 use cofferdam_audit::Audit;
 use cofferdam_egress::{
     Dialect, Egress, EgressLimits, EgressOptions, Hook, Policies, VendorOptions, VendorStatus,
@@ -437,6 +437,22 @@ impl Bench {
 
     pub(crate) async fn permit(&self) -> Permit<Contain> {
         Permit::for_system(&self.audit, "test").await.unwrap()
+    }
+
+    /// Ends a containment, as the operator.
+    pub(crate) async fn resume(&self, vendor: &str) {
+        let access = Access::open(&AccessOptions {
+            token_file: self.dir.path().join("admin.token"),
+            audit: Arc::clone(&self.audit),
+            entropy: Arc::clone(&self.entropy) as _,
+            clock: Arc::clone(&self.clock) as _,
+        });
+        let permit: Permit<Resume> = access
+            .unwrap()
+            .permit(&Caller::LocalOperator, vendor)
+            .await
+            .unwrap();
+        self.egress.resume(&permit, &id(vendor)).await.unwrap();
     }
 
     /// What the ledger says of a vendor, over all days.

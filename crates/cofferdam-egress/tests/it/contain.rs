@@ -140,9 +140,8 @@ async fn it_survives_a_restart_and_a_resume_starts_at_now() {
         })
         .await;
     assert_eq!(cut_bytes(&vendor).await, bytes);
-    let permit = bench.permit().await;
-    bench.egress.resume(&permit, &id("a")).await.unwrap();
-    bench.egress.resume(&permit, &id("a")).await.unwrap();
+    bench.resume("a").await;
+    bench.resume("a").await;
     bench.events(20..25, 3).await;
     let status = bench.drained("a").await;
     assert_eq!(
@@ -347,7 +346,7 @@ async fn another_name_for_the_same_destination_does_not_end_it() {
         .await;
     assert_eq!(vendor.received().len(), before);
     // A person may say that it is meant; that holds over a restart.
-    bench.egress.resume(&permit, &id("renamed")).await.unwrap();
+    bench.resume("renamed").await;
     let bench = bench.restart(&[], Setup::default()).await;
     bench.egress.configure(renamed()).await.unwrap();
     let status = bench.status("renamed").await;

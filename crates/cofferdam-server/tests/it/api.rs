@@ -296,6 +296,12 @@ async fn containment_stops_the_vendor_and_survives_a_restart() {
     server.track(event(&token, "user-4")).await;
     let received = vendor.wait_for(2).await;
     assert_eq!(received.len(), 2, "resume starts at now");
+    let (_, audit) = server.api(Method::GET, "/api/v1/audit", None).await;
+    let leaves = audit["leaves"].as_array().unwrap();
+    let last = leaves
+        .iter()
+        .rfind(|leaf| leaf["resource"] == "vendor/acme" && leaf["action"] != "config.read");
+    assert_eq!(last.unwrap()["action"], "vendor.resume", "{audit}");
     server.stop().await;
 }
 

@@ -10,7 +10,7 @@ use crate::routes::sent::Body;
 use crate::system::System;
 use axum::Json;
 use axum::extract::{Path, State};
-use cofferdam_access::Contain;
+use cofferdam_access::{Contain, Resume};
 use cofferdam_model::{Refusal, VendorId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -80,7 +80,7 @@ pub(crate) async fn resume(
     configured(&system, &id).await?;
     let permit = system
         .access
-        .permit::<Contain>(&asking.0, &format!("vendor/{id}"))
+        .permit::<Resume>(&asking.0, &format!("vendor/{id}"))
         .await?;
     system
         .egress
