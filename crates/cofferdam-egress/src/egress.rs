@@ -95,16 +95,12 @@ impl Egress {
             Ok::<_, EgressError>(outbox)
         })
         .await;
-        let outbox = opened.map_err(|_| EgressError::Gone(vendor.id.clone()))??;
+        let mut outbox = opened.map_err(|_| EgressError::Gone(vendor.id.clone()))??;
         if outbox.was_cut {
             tracing::warn!(vendor = %vendor.id, "the outbox ended in an unfinished line, which was never attempted");
         }
-        let mut outbox = outbox;
-        let is_cut_off = self.arrives_where_contained(&vendor, &mut outbox).await?;
+        self.note_destination(&vendor, &mut outbox).await?;
         let shared = Arc::new(Shared::new(&vendor.id, outbox, &self.options.outbound));
-        if is_cut_off {
-            shared.contain(&self.options.outbound).await?;
-        }
         let (stop, stopped) = watch::channel(false);
         let worker = Worker {
             shared: Arc::clone(&shared),
@@ -145,41 +141,52 @@ impl Egress {
         Ok(())
     }
 
-    /// Whether a vendor that is new, or that moved, goes where a contained one went: another name for the same destination does
-    /// not end a containment. Notes where it goes from now on.
-    async fn arrives_where_contained(
+    /// Notes where a vendor goes that is new, or that moved. Where a contained one went it is contained as well, in the same line:
+    /// another name for the same destination does not end a containment.
+    async fn note_destination(
         &self,
         vendor: &VendorOptions,
         outbox: &mut Outbox,
-    ) -> Result<bool, EgressError> {
+    ) -> Result<(), EgressError> {
         let destination = vendor.destination();
         let mut standing = outbox.book.standing.clone();
         if self.options.is_offline || standing.contained || standing.destination == destination {
-            return Ok(false);
+            return Ok(());
         }
         standing.destination = destination;
+        let change = match self.contained_where(vendor).await? {
+            Some(other) => {
+                tracing::warn!(vendor = %vendor.id, contained = %other, "the vendor goes where a contained one went, and is contained as well; resume it if that is meant");
+                Change::Contained
+            }
+            None => Change::Moved,
+        };
         let totals = outbox.book.totals.clone();
-        outbox.write(standing, totals, Change::Moved).await?;
+        outbox.write(standing, totals, change).await
+    }
+
+    /// Another vendor that is contained and went where this one goes.
+    async fn contained_where(
+        &self,
+        vendor: &VendorOptions,
+    ) -> Result<Option<VendorId>, EgressError> {
+        let destination = vendor.destination();
         let is_there =
             |standing: &Standing| standing.contained && standing.destination == destination;
-        let mut found = None;
         for shared in self.all() {
             if is_there(&shared.standing().await) {
-                found = Some(shared.vendor.clone());
+                return Ok(Some(shared.vendor.clone()));
             }
         }
-        for other in self.idle_outboxes()? {
-            if other == vendor.id {
-                continue;
-            }
-            let (id, options) = (other.clone(), self.options.clone());
-            let opened = tokio::task::spawn_blocking(move || Outbox::open(&id, &options)).await;
-            match opened.map_err(|_| EgressError::Gone(other.clone()))? {
-                Ok(idle) => {
-                    if is_there(&idle.book.standing) {
-                        found = Some(other);
+        let idle = self.idle_outboxes()?;
+        for other in idle.into_iter().filter(|other| *other != vendor.id) {
+            match self.idle(&other).await {
+                Ok(outbox) => {
+                    let found = is_there(&outbox.book.standing);
+                    outbox.close();
+                    if found {
+                        return Ok(Some(other));
                     }
-                    idle.close();
                 }
                 // One damaged outbox stops nobody else.
                 Err(error) => {
@@ -187,10 +194,7 @@ impl Egress {
                 }
             }
         }
-        if let Some(other) = &found {
-            tracing::warn!(vendor = %vendor.id, contained = %other, "the vendor goes where a contained one went, and is contained as well; resume it if that is meant");
-        }
-        Ok(found.is_some())
+        Ok(None)
     }
 
     /// Stops all sending of events and profiles to a vendor: closes its connections with what is still unsent, drops what
@@ -338,11 +342,16 @@ impl Egress {
         Ok(idle)
     }
 
-    /// Entry keys of an outbox without a worker, after all that is finished was dropped from it: nobody else will.
-    async fn renewed(&self, vendor: &VendorId) -> Result<Vec<u32>, EgressError> {
+    /// The outbox of a vendor without a worker. To be closed.
+    async fn idle(&self, vendor: &VendorId) -> Result<Outbox, EgressError> {
         let (id, options) = (vendor.clone(), self.options.clone());
         let opened = tokio::task::spawn_blocking(move || Outbox::open(&id, &options)).await;
-        let mut outbox = opened.map_err(|_| EgressError::Gone(vendor.clone()))??;
+        opened.map_err(|_| EgressError::Gone(vendor.clone()))?
+    }
+
+    /// Entry keys of an outbox without a worker, after all that is finished was dropped from it: nobody else will.
+    async fn renewed(&self, vendor: &VendorId) -> Result<Vec<u32>, EgressError> {
+        let mut outbox = self.idle(vendor).await?;
         let renewed = outbox.renew().await;
         let tags = outbox.tags();
         outbox.close();

@@ -109,6 +109,17 @@ pub(crate) fn source(vendors: &[VendorId]) -> PolicySource {
     }
 }
 
+/// A vendor's options, with its project token.
+pub(crate) fn vendor_options(name: &str, vendor: &Vendor, token: &str) -> VendorOptions {
+    VendorOptions {
+        id: id(name),
+        dialect: Dialect::Mixpanel,
+        endpoint: vendor.url.clone(),
+        region: Region::from("EU"),
+        token: token.to_owned(),
+    }
+}
+
 /// An installation. Dropped and opened again on the same folder, it is a restart.
 pub(crate) struct Bench {
     pub(crate) dir: Arc<TempDir>,
@@ -244,13 +255,9 @@ impl Bench {
             egress,
             policies,
         };
-        let options = vendors.iter().map(|(name, vendor)| VendorOptions {
-            id: id(name),
-            dialect: Dialect::Mixpanel,
-            endpoint: vendor.url.clone(),
-            region: Region::from("EU"),
-            token: format!("token-{name}"),
-        });
+        let options = vendors
+            .iter()
+            .map(|(name, vendor)| vendor_options(name, vendor, &format!("token-{name}")));
         bench.egress.configure(options.collect()).await.unwrap();
         bench
     }

@@ -1,6 +1,6 @@
 //! Containment: once it is acknowledged nothing more goes out, also after a restart, until somebody resumes.
 
-use crate::bench::{Bench, Setup, id};
+use crate::bench::{Bench, Setup, id, vendor_options};
 use crate::vendor::{Behaviour, Vendor};
 use cofferdam_egress::SendState;
 use cofferdam_model::Refusal;
@@ -237,13 +237,8 @@ async fn one_vendors_damaged_outbox_or_missing_token_stops_nobody_else() {
     }
     bench.egress.shutdown().await;
     damage(&bench.dir.path().join("egress/bad"));
-    let options = |(name, vendor): (&str, &Vendor)| cofferdam_egress::VendorOptions {
-        id: id(name),
-        dialect: cofferdam_egress::Dialect::Mixpanel,
-        endpoint: vendor.url.clone(),
-        region: cofferdam_model::Region::from("EU"),
-        token: if name == "mute" { "" } else { "token" }.to_owned(),
-    };
+    let token = |name| if name == "mute" { "" } else { "token" };
+    let options = |(name, vendor)| vendor_options(name, vendor, token(name));
     let before = (bad.bytes(), mute.bytes());
     let configured = bench.egress.configure(vendors.map(options).into()).await;
     assert_eq!(configured.unwrap_err().code(), "outbox_damaged");
@@ -321,13 +316,7 @@ async fn another_name_for_the_same_destination_does_not_end_it() {
     let permit = bench.permit().await;
     bench.egress.contain(&permit, &id("a")).await.unwrap();
     let before = vendor.received().len();
-    let named = |name: &str, token: &str| cofferdam_egress::VendorOptions {
-        id: id(name),
-        dialect: cofferdam_egress::Dialect::Mixpanel,
-        endpoint: vendor.url.clone(),
-        region: cofferdam_model::Region::from("EU"),
-        token: token.to_owned(),
-    };
+    let named = |name, token| vendor_options(name, &vendor, token);
     let renamed = || vec![named("renamed", "token-a"), named("b", "token-b")];
     let bench = bench.restart(&[], Setup::default()).await;
     bench.egress.configure(renamed()).await.unwrap();
