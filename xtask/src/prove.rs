@@ -13,7 +13,7 @@ use std::process::{Command, Stdio};
 
 /// What a proof runs.
 enum Run {
-    /// A package's tests by target and filter, in release, with `COFFERDAM_PROVE=1`.
+    /// A package's tests by target and filter, with `COFFERDAM_PROVE=1`.
     Tests {
         package: &'static str,
         target: &'static [&'static str],
@@ -133,7 +133,7 @@ fn figures(proof: &Proof) -> Result<Vec<String>> {
             let mut tests = command("cargo");
             tests
                 .env("COFFERDAM_PROVE", "1")
-                .args(["test", "--release", "--package", package])
+                .args(["test", "--package", package])
                 .args(target)
                 .args(["--", filter, "--nocapture", "--test-threads=1"]);
             printed(proof, &mut tests)?
