@@ -116,6 +116,12 @@ export const governance = {
 			await confirm.click();
 			await page.getByRole('button', { name: 'Resume…' }).waitFor();
 			assert.equal(await state(), 'contained');
+			const act = page.getByText(/^Since .*\d\d:\d\d.*, by someone with the admin token\.$/);
+			await act.waitFor();
+			for (let reload = 0; reload < 5; reload += 1) {
+				await page.reload();
+				await act.waitFor();
+			}
 			const name = `E2E Contained ${Date.now()}`;
 			await send(at.api, [{ event: name }]);
 			const { events } = await until('the event is live', () => at.api('/live?limit=200'), ({ events: some }) => some.some((one) => one.event === name));

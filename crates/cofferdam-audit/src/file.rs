@@ -54,8 +54,21 @@ impl Faults {
     }
 }
 
-/// Reads and checks the whole log, handing every leaf to `each`.
-pub(crate) fn read(dir: &Path, each: &mut dyn FnMut(Leaf)) -> Result<State, AuditError> {
+/// Reads and checks the log, handing every leaf to `each`.
+///
+/// `Some(acknowledged)` reads the log that a writer has open, up to the leaves that it had acknowledged: what it appends or
+/// replaces after them meanwhile is not looked at. `None` reads all there is.
+pub(crate) fn read(
+    dir: &Path,
+    acknowledged: Option<u64>,
+    each: &mut dyn FnMut(Leaf),
+) -> Result<State, AuditError> {
+    // Before the leaves: a mark read after them would count leaves that were appended in between.
+    let wanted = match acknowledged {
+        Some(leaves) => leaves,
+        None => marked(dir)?,
+    };
+    let limit = acknowledged.unwrap_or(u64::MAX);
     let segments = segments(dir)?;
     let mut state = State {
         next_seq: 0,
@@ -63,25 +76,29 @@ pub(crate) fn read(dir: &Path, each: &mut dyn FnMut(Leaf)) -> Result<State, Audi
         last: None,
     };
     for (position, (first, path)) in segments.iter().enumerate() {
-        let until = segments.get(position + 1).map(|(next, _)| *next);
+        if state.next_seq >= limit {
+            break;
+        }
+        let next = segments.get(position + 1).map(|(next, _)| *next);
         if *first != state.next_seq {
             return Err(damaged(path, 0, "leaves are missing before it"));
         }
-        read_segment(path, until, &mut state, each)?;
+        read_segment(path, next, limit, &mut state, each)?;
     }
-    let acknowledged = acknowledged(dir)?;
-    if state.next_seq < acknowledged {
+    if state.next_seq < wanted {
         return Err(AuditError::Truncated {
             found: state.next_seq,
-            wanted: acknowledged,
+            wanted,
         });
     }
     Ok(state)
 }
 
+/// Reads a segment up to where the `next` begins, if there is one, and no further than the leaf `limit`.
 fn read_segment(
     path: &Path,
-    until: Option<u64>,
+    next: Option<u64>,
+    limit: u64,
     state: &mut State,
     each: &mut dyn FnMut(Leaf),
 ) -> Result<(), AuditError> {
@@ -91,7 +108,8 @@ fn read_segment(
         .map_err(|source| AuditError::io("read", source))?;
     let mut offset = 0;
     // A segment ends where the next begins: what follows was never acknowledged.
-    while until.is_none_or(|until| state.next_seq < until) {
+    let until = next.map_or(limit, |next| next.min(limit));
+    while state.next_seq < until {
         let Some((payload, end)) = block(&bytes, offset) else {
             break;
         };
@@ -101,17 +119,17 @@ fn read_segment(
         }
         offset = end;
     }
-    if until.is_some_and(|until| state.next_seq != until) {
+    let rest = bytes.len() - offset;
+    state.last = Some((path.to_owned(), offset as u64, rest as u64));
+    if state.next_seq == until {
+        return Ok(());
+    }
+    if next.is_some() {
         return Err(damaged(path, offset, "leaves are missing"));
     }
-    let rest = bytes.len() - offset;
-    if until.is_none()
-        && rest > 0
-        && (offset + 1..bytes.len()).any(|at| block(&bytes, at).is_some())
-    {
+    if rest > 0 && (offset + 1..bytes.len()).any(|at| block(&bytes, at).is_some()) {
         return Err(damaged(path, offset, "a block is not what was written"));
     }
-    state.last = Some((path.to_owned(), offset as u64, rest as u64));
     Ok(())
 }
 
@@ -217,7 +235,7 @@ pub(crate) fn acknowledge(dir: &Path, leaves: u64) -> io::Result<()> {
     file.write_all(format!("{leaves:020}\n").as_bytes())
 }
 
-fn acknowledged(dir: &Path) -> Result<u64, AuditError> {
+fn marked(dir: &Path) -> Result<u64, AuditError> {
     match fs::read_to_string(dir.join(ACKNOWLEDGED)) {
         // Anything unreadable is a mark torn by a power cut: it says nothing.
         Ok(text) => Ok(text.trim().parse().unwrap_or(0)),

@@ -16,7 +16,9 @@ pub use error::AuditError;
 pub use leaf::{Decision, Leaf, NewLeaf, Verified};
 
 use cofferdam_model::{Clock, Entropy};
+use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
 use writer::{Job, Writer};
@@ -34,6 +36,8 @@ pub struct Recorded {
 #[derive(Debug)]
 pub struct Audit {
     dir: PathBuf,
+    /// Leaves that are on disk for sure; the writer counts. A reader goes no further, so an append beside it is not its matter.
+    acknowledged: Arc<AtomicU64>,
     jobs: Mutex<Option<mpsc::Sender<Job>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
@@ -58,6 +62,7 @@ impl Audit {
         faults: file::Faults,
     ) -> Result<Self, AuditError> {
         let writer = Writer::open(dir, clock, entropy, faults)?;
+        let acknowledged = writer.acknowledged();
         let (sender, receiver) = mpsc::channel();
         let thread = std::thread::Builder::new()
             .name("audit".to_owned())
@@ -65,6 +70,7 @@ impl Audit {
             .map_err(|source| AuditError::io("start the writer of", source))?;
         Ok(Self {
             dir: dir.to_owned(),
+            acknowledged,
             jobs: Mutex::new(Some(sender)),
             thread: Mutex::new(Some(thread)),
         })
@@ -86,20 +92,21 @@ impl Audit {
         answer.await.map_err(|_| AuditError::Closed)?
     }
 
-    /// Checks every leaf, every hash and every frame again.
+    /// Checks every acknowledged leaf, hash and frame again.
     ///
     /// # Errors
     /// [`AuditError`] naming the first file and place that is wrong.
     pub fn verify(&self) -> Result<Verified, AuditError> {
-        verify(&self.dir)
+        verified(&self.dir, Some(self.acknowledged.load(Ordering::Acquire)))
     }
 
-    /// The last `count` leaves, oldest first.
+    /// The last `count` acknowledged leaves, oldest first.
     ///
     /// # Errors
     /// [`AuditError`] where the files cannot be read or are damaged.
     pub fn tail(&self, count: usize) -> Result<Vec<Leaf>, AuditError> {
-        tail(&self.dir, count)
+        let acknowledged = self.acknowledged.load(Ordering::Acquire);
+        last(&self.dir, Some(acknowledged), count)
     }
 }
 
@@ -129,11 +136,7 @@ impl Drop for Audit {
 /// # Errors
 /// [`AuditError`] naming the first file and place that is wrong.
 pub fn verify(dir: &Path) -> Result<Verified, AuditError> {
-    let state = file::read(dir, &mut |_| ())?;
-    Ok(Verified {
-        leaves: state.next_seq,
-        head: state.previous,
-    })
+    verified(dir, None)
 }
 
 /// The last `count` leaves of the log in `dir`, oldest first.
@@ -141,8 +144,20 @@ pub fn verify(dir: &Path) -> Result<Verified, AuditError> {
 /// # Errors
 /// [`AuditError`] where the files cannot be read or are damaged.
 pub fn tail(dir: &Path, count: usize) -> Result<Vec<Leaf>, AuditError> {
-    let mut leaves = std::collections::VecDeque::new();
-    file::read(dir, &mut |leaf| {
+    last(dir, None, count)
+}
+
+fn verified(dir: &Path, acknowledged: Option<u64>) -> Result<Verified, AuditError> {
+    let state = file::read(dir, acknowledged, &mut |_| ())?;
+    Ok(Verified {
+        leaves: state.next_seq,
+        head: state.previous,
+    })
+}
+
+fn last(dir: &Path, acknowledged: Option<u64>, count: usize) -> Result<Vec<Leaf>, AuditError> {
+    let mut leaves = VecDeque::new();
+    file::read(dir, acknowledged, &mut |leaf| {
         if leaves.len() == count {
             leaves.pop_front();
         }

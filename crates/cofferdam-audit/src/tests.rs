@@ -105,6 +105,68 @@ async fn concurrent_appends_are_all_recorded_once() {
     assert_eq!(audit.verify().unwrap().leaves, 200);
 }
 
+/// Readers in the process and beside it never take an append for damage, and miss nothing that was acknowledged before them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn reading_while_leaves_are_written_finds_no_damage() {
+    const LEAVES: u64 = 200;
+    let dir = tempfile::tempdir().unwrap();
+    let audit = Arc::new(open(dir.path(), &Faults::default()).unwrap());
+    let acknowledged = Arc::new(AtomicU64::new(0));
+    let readers: Vec<_> = [true, false]
+        .map(|inside| {
+            let (audit, dir) = (Arc::clone(&audit), dir.path().to_owned());
+            let acknowledged = Arc::clone(&acknowledged);
+            std::thread::spawn(move || {
+                let mut before = 0;
+                while before < LEAVES {
+                    before = acknowledged.load(Ordering::SeqCst);
+                    let (verified, last) = if inside {
+                        (audit.verify(), audit.tail(1))
+                    } else {
+                        (verify(&dir), tail(&dir, 1))
+                    };
+                    assert!(verified.unwrap().leaves >= before);
+                    let last = last.unwrap().pop().map_or(0, |leaf| leaf.seq + 1);
+                    assert!(last >= before);
+                }
+            })
+        })
+        .into();
+    for number in 0..LEAVES {
+        audit.append(leaf(&format!("act.{number}"))).await.unwrap();
+        acknowledged.store(number + 1, Ordering::SeqCst);
+    }
+    for reader in readers {
+        reader.join().unwrap();
+    }
+}
+
+/// A leaf whose sync failed may be whole on disk, and its act did not happen: readers of the open log do not see it.
+#[tokio::test]
+async fn a_leaf_that_was_not_acknowledged_is_not_shown_and_a_lost_one_is_found() {
+    let dir = tempfile::tempdir().unwrap();
+    let faults = Faults::default();
+    let audit = open(dir.path(), &faults).unwrap();
+    audit.append(leaf("kept")).await.unwrap();
+    let kept = fs::read(segment(dir.path())).unwrap().len();
+    faults.set(Faults::SYNC);
+    assert!(audit.append(leaf("lost")).await.is_err());
+    assert!(fs::read(segment(dir.path())).unwrap().len() > kept);
+    assert_eq!(audit.verify().unwrap().leaves, 1);
+    assert_eq!(audit.tail(9).unwrap().len(), 1);
+    // What was acknowledged and is gone is missed, whatever the mark on disk says.
+    fs::write(dir.path().join("acknowledged"), "00000000000000000000\n").unwrap();
+    let bytes = fs::read(segment(dir.path())).unwrap();
+    fs::write(segment(dir.path()), &bytes[..kept - 1]).unwrap();
+    assert!(matches!(
+        audit.tail(9).unwrap_err(),
+        AuditError::Truncated {
+            found: 0,
+            wanted: 1
+        }
+    ));
+}
+
 #[tokio::test]
 async fn nothing_that_could_be_personal_is_written_and_commitments_can_be_opened() {
     let dir = tempfile::tempdir().unwrap();

@@ -12,6 +12,7 @@ use std::fmt::Write as _;
 use std::fs::File;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 
 /// Most leaves in one block.
@@ -30,6 +31,8 @@ pub(crate) struct Writer {
     entropy: Arc<dyn Entropy>,
     faults: Faults,
     next_seq: u64,
+    /// `next_seq`, for readers of the open log.
+    acknowledged: Arc<AtomicU64>,
     previous: [u8; 32],
     segment: Option<(File, u64)>,
     salts: File,
@@ -44,7 +47,7 @@ impl Writer {
     ) -> Result<Self, AuditError> {
         let opening = |source| AuditError::io("open", source);
         file::create_dir(dir).map_err(opening)?;
-        let state = file::read(dir, &mut |_| ())?;
+        let state = file::read(dir, None, &mut |_| ())?;
         let segment = match &state.last {
             Some((path, length, rest)) => {
                 if *rest > 0 {
@@ -65,9 +68,15 @@ impl Writer {
             entropy,
             faults,
             next_seq: state.next_seq,
+            acknowledged: Arc::new(AtomicU64::new(state.next_seq)),
             previous: state.previous,
             segment,
         })
+    }
+
+    /// How many leaves are on disk for sure, from now on.
+    pub(crate) fn acknowledged(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.acknowledged)
     }
 
     pub(crate) fn run(mut self, jobs: &mpsc::Receiver<Job>) {
@@ -109,6 +118,7 @@ impl Writer {
         match self.write(&file::frame(&payload), &salts) {
             Ok(()) => {
                 (self.next_seq, self.previous) = (seq, previous);
+                self.acknowledged.store(seq, Ordering::Release);
                 if let Err(error) = file::acknowledge(&self.dir, seq) {
                     tracing::warn!(%error, "cannot mark the acknowledged audit leaves");
                 }
