@@ -3,7 +3,8 @@
 //! `cargo run --release -p cofferdam-server --example intake [EVENTS] [CASE]`. This process sends; the server is a child of it (the
 //! same file, started with `serve`), so that its CPU seconds are told apart by /proc. Two vendors are configured, the policy is the
 //! whole default one, consumers are paused (`Seams::pause_consumers`), and refusals and duplicates must be 0. Each case also runs
-//! with a journal that keeps nothing, in the same run. Detection recall is printed at the end: speed is never by blindness.
+//! with a journal that keeps nothing, in the same run. `drained` runs everything, until both vendors and the store have all.
+//! Detection recall is printed at the end: speed is never by blindness.
 //! Wall times on a loaded machine mean little: compare events per server core second.
 
 #![expect(
@@ -20,9 +21,11 @@ mod load;
 mod score;
 #[path = "intake/server.rs"]
 mod server;
+#[path = "intake/vendors.rs"]
+mod vendors;
 
 use load::Case;
-use server::Server;
+use server::{Mode, Server};
 
 /// Distinct events of a measured run.
 const EVENTS: usize = 200_000;
@@ -32,6 +35,8 @@ const WARM_UP: usize = 20_000;
 /// The share of what the server takes by the clock at which answer times are measured, and for how long, seconds.
 const CALM: f64 = 0.3;
 const CALM_S: f64 = 10.0;
+/// Least events per server core second over the whole way.
+const DRAINED_BAR: f64 = 25_000.0;
 
 const CASES: &[Case] = &[
     Case {
@@ -62,10 +67,10 @@ const CASES: &[Case] = &[
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    if let [word, folder, journal] = arguments.as_slice()
+    if let [word, folder, mode, one, other] = arguments.as_slice()
         && word == "serve"
     {
-        return server::run(folder.as_ref(), journal == "off");
+        return server::run(folder.as_ref(), mode, [one, other]);
     }
     let events = arguments
         .first()
@@ -79,6 +84,9 @@ fn main() {
     let mut worst = true;
     for case in CASES.iter().filter(|case| case.name.contains(only)) {
         worst &= measure(case, events);
+    }
+    if "drained".contains(only) {
+        worst &= drained(events);
     }
     detection();
     if !worst {
@@ -95,8 +103,9 @@ fn now_seconds() -> u64 {
 /// One case, with and without the journal; with it, also at less than half of what it takes.
 fn measure(case: &Case, events: usize) -> bool {
     let mut rates = Vec::new();
-    for journal in [true, false] {
-        let mut server = Server::start(journal);
+    for mode in [Mode::Journal, Mode::NoJournal] {
+        let journal = matches!(mode, Mode::Journal);
+        let mut server = Server::start(mode);
         let warm_up = load::prepare(case, 0, WARM_UP, &server.token);
         let bodies = load::prepare(case, WARM_UP, events, &server.token);
         let bytes: usize = bodies.iter().map(Vec::len).sum();
@@ -161,6 +170,35 @@ fn measure(case: &Case, events: usize) -> bool {
         );
     }
     rates.first().is_some_and(|rate| *rate >= case.bar)
+}
+
+/// The whole way: intake, store, and both vendors, until all of it has arrived.
+fn drained(events: usize) -> bool {
+    let Some(case) = CASES.first() else {
+        return true;
+    };
+    let vendors = [vendors::start(), vendors::start()];
+    let mut server = Server::start(Mode::Drained(
+        vendors.each_ref().map(|vendor| vendor.address),
+    ));
+    let requests = load::prepare(case, 0, events, &server.token);
+    let before = server.cpu_seconds();
+    let sent = load::send(case, server.intake, requests, f64::INFINITY);
+    for vendor in &vendors {
+        vendor.wait_for(events);
+    }
+    server.flush();
+    let cpu = server.cpu_seconds() - before;
+    let rate = events as f64 / cpu;
+    println!(
+        "drained: {rate:.0} events per server core second ({:.1} µs an event, accepted within {:.1} s); bar {DRAINED_BAR:.0}: {}",
+        cpu / events as f64 * 1e6,
+        sent.seconds,
+        if rate >= DRAINED_BAR { "met" } else { "MISSED" }
+    );
+    let told = server.stop();
+    assert_eq!((told.accepted, told.refused), (events as u64, 0));
+    rate >= DRAINED_BAR
 }
 
 /// Recall and precision of the same build's detectors.

@@ -22,7 +22,6 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 const VENDOR: &str = r#"kind = "mixpanel"
-endpoint = "http://127.0.0.1:9"
 region = "EU"
 purpose = "analytics.reporting"
 projects = ["console"]
@@ -37,6 +36,17 @@ retention_days = 90
 "user.device" = "family"
 "user.location" = "country"
 "#;
+
+/// What of the system runs.
+#[derive(Clone, Copy)]
+pub(crate) enum Mode {
+    /// Intake only.
+    Journal,
+    /// Intake only, and the journal keeps nothing.
+    NoJournal,
+    /// Everything, with vendors at these addresses.
+    Drained([SocketAddr; 2]),
+}
 
 /// A running child.
 pub(crate) struct Server {
@@ -56,12 +66,21 @@ pub(crate) struct Told {
 }
 
 impl Server {
-    pub(crate) fn start(journal: bool) -> Self {
+    pub(crate) fn start(mode: Mode) -> Self {
         let folder = tempfile::tempdir().unwrap();
+        let vendors = match mode {
+            Mode::Drained(vendors) => vendors.map(|vendor| vendor.to_string()),
+            Mode::Journal | Mode::NoJournal => ["127.0.0.1:9".to_owned(), "127.0.0.1:9".to_owned()],
+        };
         let mut child = Command::new(std::env::current_exe().unwrap())
             .arg("serve")
             .arg(folder.path())
-            .arg(if journal { "on" } else { "off" })
+            .arg(match mode {
+                Mode::Journal => "on",
+                Mode::NoJournal => "off",
+                Mode::Drained(_) => "drained",
+            })
+            .args(vendors)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -113,43 +132,58 @@ impl Server {
 
     /// From now on, fsyncs are counted afresh.
     pub(crate) fn forget_fsyncs(&mut self) {
-        self.child
-            .stdin
-            .as_mut()
-            .unwrap()
-            .write_all(b"forget\n")
-            .unwrap();
+        self.tell("forget\n");
+    }
+
+    /// Waits until everything accepted is in the store's files.
+    pub(crate) fn flush(&mut self) {
+        self.tell("flush\n");
+        let mut line = String::new();
+        self.output.read_line(&mut line).unwrap();
+        assert_eq!(line, "flushed\n");
+    }
+
+    fn tell(&mut self, line: &str) {
+        let input = self.child.stdin.as_mut().unwrap();
+        input.write_all(line.as_bytes()).unwrap();
     }
 }
 
 /// The child.
-pub(crate) fn run(folder: &Path, without_journal: bool) {
+pub(crate) fn run(folder: &Path, mode: &str, vendors: [&str; 2]) {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .unwrap();
     runtime.block_on(async {
-        let (config, token) = configuration(folder);
+        let (config, token) = configuration(folder, vendors);
         let fsyncs = Arc::new(Mutex::new(Vec::new()));
         let journal_files = Arc::new(Files {
-            keep: !without_journal,
+            keep: mode != "off",
             fsyncs: Arc::clone(&fsyncs),
         });
         let seams = Seams {
-            pause_consumers: true,
+            pause_consumers: mode != "drained",
             journal_files,
             ..Seams::default()
         };
         let system = System::open(config, seams).await.unwrap();
         let listeners = Listeners::open(&system).await.unwrap();
         println!("{} {token}", listeners.intake);
-        let heard = Arc::clone(&fsyncs);
-        let ended = tokio::task::spawn_blocking(move || {
-            for _ in io::stdin().lines() {
-                heard.lock().unwrap().clear();
+        let (say, mut heard) = tokio::sync::mpsc::unbounded_channel();
+        std::thread::spawn(move || {
+            for line in io::stdin().lines() {
+                say.send(line.unwrap()).unwrap();
             }
         });
-        ended.await.unwrap();
+        while let Some(line) = heard.recv().await {
+            if line == "flush" {
+                system.flush().await.unwrap();
+                println!("flushed");
+            } else {
+                fsyncs.lock().unwrap().clear();
+            }
+        }
         let (mut accepted, mut refused) = (0, 0);
         for (count, amount) in system.counters.totals() {
             match count {
@@ -168,7 +202,7 @@ pub(crate) fn run(folder: &Path, without_journal: bool) {
 }
 
 /// The default folder with two vendors and no limit on new people: every seventh event brings one.
-fn configuration(folder: &Path) -> (Config, String) {
+fn configuration(folder: &Path, vendors: [&str; 2]) -> (Config, String) {
     let options = InitOptions {
         folder: folder.to_owned(),
         project: "console".to_owned(),
@@ -189,11 +223,13 @@ fn configuration(folder: &Path) -> (Config, String) {
             "[limits]\nnew_people_per_minute_max = 0\n\n[vault]",
         );
     std::fs::write(&done.config, text).unwrap();
-    for vendor in ["one", "two"] {
+    for (vendor, address) in ["one", "two"].into_iter().zip(vendors) {
         let token = folder.join(format!("secrets/{vendor}.token"));
         std::fs::write(token, "0123456789abcdef0123456789abcdef").unwrap();
         let file = folder.join(format!("vendors/{vendor}.toml"));
-        let head = format!("name = \"{vendor}\"\ntoken_file = \"secrets/{vendor}.token\"\n");
+        let head = format!(
+            "name = \"{vendor}\"\ntoken_file = \"secrets/{vendor}.token\"\nendpoint = \"http://{address}\"\n"
+        );
         std::fs::write(file, head + VENDOR).unwrap();
     }
     let loaded = config::load(&done.config, &BTreeMap::new(), SystemClock.now().day());
