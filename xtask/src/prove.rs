@@ -141,10 +141,13 @@ fn figures(proof: &Proof) -> Result<Vec<String>> {
         Run::Step(name) => printed(proof, command("cargo").args(["xtask", "test", name]))?,
         Run::Fuzz => return fuzz(proof),
     };
+    // The first line that a test prints stands behind its name.
     let figures = printed
         .iter()
-        .filter_map(|line| line.trim().strip_prefix("figure: "));
-    Ok(figures.map(str::to_owned).collect())
+        .filter_map(|line| line.split_once("figure: "));
+    Ok(figures
+        .map(|(_, figure)| figure.trim().to_owned())
+        .collect())
 }
 
 fn fuzz(proof: &Proof) -> Result<Vec<String>> {
