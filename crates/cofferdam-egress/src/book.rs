@@ -27,9 +27,10 @@ pub(crate) struct Standing {
     /// Number of the last batch of which something may have left.
     #[serde(default)]
     pub(crate) attempted: u64,
-    /// Where the vendor's events went when it was last not contained ([`crate::VendorOptions::destination`]); 0 before the first.
+    /// Into which account the vendor's events went when it was last not contained ([`crate::VendorOptions::account`]); 0 before
+    /// the first.
     #[serde(default)]
-    pub(crate) destination: u32,
+    pub(crate) account: u32,
 }
 
 /// One request of a batch, byte for byte as it goes out.

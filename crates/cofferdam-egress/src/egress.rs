@@ -99,7 +99,7 @@ impl Egress {
         if outbox.was_cut {
             tracing::warn!(vendor = %vendor.id, "the outbox ended in an unfinished line, which was never attempted");
         }
-        self.note_destination(&vendor, &mut outbox).await?;
+        self.note_account(&vendor, &mut outbox).await?;
         let shared = Arc::new(Shared::new(&vendor.id, outbox, &self.options.outbound));
         let (stop, stopped) = watch::channel(false);
         let worker = Worker {
@@ -141,22 +141,24 @@ impl Egress {
         Ok(())
     }
 
-    /// Notes where a vendor goes that is new, or that moved. Where a contained one went it is contained as well, in the same line:
-    /// another name for the same destination does not end a containment.
-    async fn note_destination(
+    /// Notes the account of a vendor that is new, or that has another now. Where the account of a contained one is the same it is
+    /// contained as well, in the same line: another file name, host or spelling does not end a containment.
+    async fn note_account(
         &self,
         vendor: &VendorOptions,
         outbox: &mut Outbox,
     ) -> Result<(), EgressError> {
-        let destination = vendor.destination();
         let mut standing = outbox.book.standing.clone();
-        if self.options.is_offline || standing.contained || standing.destination == destination {
+        let Some(account) = vendor.account() else {
+            return Ok(());
+        };
+        if self.options.is_offline || standing.contained || standing.account == account {
             return Ok(());
         }
-        standing.destination = destination;
-        let change = match self.contained_where(vendor).await? {
+        standing.account = account;
+        let change = match self.contained_with(&vendor.id, account).await? {
             Some(other) => {
-                tracing::warn!(vendor = %vendor.id, contained = %other, "the vendor goes where a contained one went, and is contained as well; resume it if that is meant");
+                tracing::warn!(vendor = %vendor.id, contained = %other, "the vendor has the project token of a contained one, and is contained as well; resume it if that is meant");
                 Change::Contained
             }
             None => Change::Moved,
@@ -165,24 +167,23 @@ impl Egress {
         outbox.write(standing, totals, change).await
     }
 
-    /// Another vendor that is contained and went where this one goes.
-    async fn contained_where(
+    /// Another vendor that is contained and has this account.
+    async fn contained_with(
         &self,
-        vendor: &VendorOptions,
+        vendor: &VendorId,
+        account: u32,
     ) -> Result<Option<VendorId>, EgressError> {
-        let destination = vendor.destination();
-        let is_there =
-            |standing: &Standing| standing.contained && standing.destination == destination;
+        let is_it = |standing: &Standing| standing.contained && standing.account == account;
         for shared in self.all() {
-            if is_there(&shared.standing().await) {
+            if is_it(&shared.standing().await) {
                 return Ok(Some(shared.vendor.clone()));
             }
         }
         let idle = self.idle_outboxes()?;
-        for other in idle.into_iter().filter(|other| *other != vendor.id) {
+        for other in idle.into_iter().filter(|other| other != vendor) {
             match self.idle(&other).await {
                 Ok(outbox) => {
-                    let found = is_there(&outbox.book.standing);
+                    let found = is_it(&outbox.book.standing);
                     outbox.close();
                     if found {
                         return Ok(Some(other));

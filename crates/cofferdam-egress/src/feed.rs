@@ -371,7 +371,8 @@ impl Feed {
     }
 }
 
-fn keys(exposures: &[Exposure]) -> Vec<FieldKey> {
+/// Exposures as the ledger names them.
+pub(crate) fn keys(exposures: &[Exposure]) -> Vec<FieldKey> {
     let key = |exposure: &Exposure| FieldKey {
         path: Arc::clone(&exposure.path),
         category: exposure.category,

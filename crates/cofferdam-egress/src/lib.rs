@@ -14,6 +14,7 @@ mod dialect;
 mod egress;
 mod error;
 mod feed;
+mod narrow;
 mod options;
 mod outbox;
 mod status;

@@ -326,6 +326,7 @@ impl Worker {
 
 impl Shared {
     /// Makes a batch durable, or only the cursor where nothing came of the stretch. Returns the number of the batch, if any.
+    /// What was collected before or during a containment makes none, also where that has ended meanwhile.
     pub(crate) async fn queue(
         &self,
         collected: Collected,
@@ -336,7 +337,12 @@ impl Shared {
         self.observe(&collected);
         let mut outbox = self.outbox.lock().await;
         let (mut standing, mut totals) = (outbox.book.standing.clone(), outbox.book.totals.clone());
-        if standing.contained || self.is_contained() || standing.cursor >= collected.cursor {
+        let was_contained = standing.cursor < standing.skip_until;
+        if standing.contained
+            || self.is_contained()
+            || was_contained
+            || standing.cursor >= collected.cursor
+        {
             return Ok(None);
         }
         for (refusal, count) in &collected.refused {

@@ -3,13 +3,14 @@
 //! Erasures, objections, narrowed contracts and the calendar reach what is open through here. What was attempted and is still
 //! permitted in full is left as it is, byte for byte; as soon as one item is not, the batch's requests are built anew from the
 //! journal's records.
-//! Invariant: nothing is attempted under other terms than it was last checked under; what may have left stays possible in the
-//! ledger.
+//! Invariant: nothing is attempted under other terms than it was last checked under; nothing goes that was not announced; what may
+//! have left stays possible in the ledger.
 
 use super::Worker;
 use crate::EgressError;
 use crate::batch::{Ready, assemble};
 use crate::book::{Batch, Change, MadeFor, Part};
+use crate::narrow::within;
 use cofferdam_ledger::{BatchId, Items, Outcome};
 use cofferdam_model::{Day, Refusal};
 use cofferdam_policy::Policy;
@@ -297,9 +298,16 @@ fn remade(
                     out.gone.push(item.position);
                     out.refused.push(Refusal::NotRepeatable);
                 }
-                Ok(ready) => {
-                    items.insert(meta.seq, (item.position, ready));
-                }
+                // The ledger was told of what the item held: nothing beyond that.
+                Ok(ready) => match within(ready, held(batch, item.position)) {
+                    Some(ready) => {
+                        items.insert(meta.seq, (item.position, ready));
+                    }
+                    None => {
+                        out.gone.push(item.position);
+                        out.refused.push(Refusal::NotRepeatable);
+                    }
+                },
                 Err(refusal) => {
                     out.gone.push(item.position);
                     out.refused.push(refusal);

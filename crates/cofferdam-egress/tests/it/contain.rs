@@ -1,9 +1,10 @@
 //! Containment: once it is acknowledged nothing more goes out, also after a restart, until somebody resumes.
 
-use crate::bench::{Bench, Setup, id, vendor_options};
+use crate::bench::{Bench, PATIENCE, Setup, id, vendor_options};
 use crate::vendor::{Behaviour, Vendor};
-use cofferdam_egress::SendState;
-use cofferdam_model::Refusal;
+use crate::withdrawal::held_at;
+use cofferdam_egress::{SendState, Step, VendorOptions};
+use cofferdam_model::{Refusal, Region};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -283,6 +284,32 @@ fn damage(dir: &std::path::Path) {
     journal.close();
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn what_was_collected_before_it_does_not_go_after_it() {
+    let vendor = Vendor::start(None).await;
+    let (hook, arrived, go) = held_at(Step::Collected);
+    let setup = Setup {
+        hook: Some(hook),
+        ..Setup::default()
+    };
+    let bench = Bench::new(&[("a", &vendor)], setup).await;
+    bench.events(0..10, 3).await;
+    tokio::task::block_in_place(|| arrived.recv_timeout(PATIENCE)).unwrap();
+    let permit = bench.permit().await;
+    bench.egress.contain(&permit, &id("a")).await.unwrap();
+    bench.events(10..20, 3).await;
+    bench.resume("a").await;
+    go.send(()).unwrap();
+    bench
+        .until("a", "the count", |status| {
+            status.totals.withheld.get(&Refusal::Contained) == Some(&20)
+        })
+        .await;
+    bench.events(20..25, 3).await;
+    bench.drained("a").await;
+    assert_eq!(vendor.taken(), [20, 21, 22, 23, 24]);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_offline_process_contains_and_sends_nothing() {
     let vendor = Vendor::start(None).await;
@@ -308,7 +335,7 @@ async fn an_offline_process_contains_and_sends_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn another_name_for_the_same_destination_does_not_end_it() {
+async fn another_name_or_spelling_for_the_same_account_does_not_end_it() {
     let vendor = Vendor::start(None).await;
     let bench = Bench::new(&[("a", &vendor)], Setup::default()).await;
     bench.events(0..10, 3).await;
@@ -317,7 +344,20 @@ async fn another_name_for_the_same_destination_does_not_end_it() {
     bench.egress.contain(&permit, &id("a")).await.unwrap();
     let before = vendor.received().len();
     let named = |name, token| vendor_options(name, &vendor, token);
-    let renamed = || vec![named("renamed", "token-a"), named("b", "token-b")];
+    let spelled = |name, endpoint: String, region| VendorOptions {
+        endpoint,
+        region: Region::from(region),
+        ..named(name, "token-a")
+    };
+    let renamed = || {
+        vec![
+            named("renamed", "token-a"),
+            spelled("upper", vendor.url.replace("http://", "HTTP://"), "EU"),
+            spelled("host", vendor.url.replace("127.0.0.1", "localhost"), "EU"),
+            spelled("region", vendor.url.clone(), "US"),
+            named("b", "token-b"),
+        ]
+    };
     let bench = bench.restart(&[], Setup::default()).await;
     bench.egress.configure(renamed()).await.unwrap();
     let states = bench.egress.status().await;
@@ -325,7 +365,9 @@ async fn another_name_for_the_same_destination_does_not_end_it() {
         let found = states.iter().find(|status| status.vendor == id(name));
         found.unwrap().state
     };
-    assert_eq!(state("renamed"), SendState::Contained);
+    for other_name in ["renamed", "upper", "host", "region"] {
+        assert_eq!(state(other_name), SendState::Contained, "{other_name}");
+    }
     assert_ne!(state("b"), SendState::Contained, "another project there");
     bench.events(10..20, 3).await;
     bench

@@ -163,6 +163,46 @@ async fn a_wider_contract_leaves_an_attempted_batch_as_it_is() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_ledger_was_not_told_of_does_not_go_with_a_batch_made_anew() {
+    let vendor = Vendor::start(None).await;
+    vendor.behave(DOWN);
+    let bench = Bench::new(&[("a", &vendor)], Setup::default()).await;
+    change(&bench, |source| {
+        let withheld = Category::of("user.job_title");
+        let fields = &mut source.fields;
+        fields.insert("properties.marker".to_owned(), withheld);
+    });
+    bench.events(0..10, 5).await;
+    vendor.requests(2).await;
+    bench.policies.send_replace(Arc::clone(&bench.policy));
+    object(&bench, "u-3").await;
+    let failures = bench.status("a").await.failures;
+    bench
+        .until("a", "an attempt that began afterwards", |status| {
+            status.failures >= failures + 2
+        })
+        .await;
+    vendor.behave(Behaviour::Ok);
+    let status = bench.drained("a").await;
+    assert_eq!(status.totals.delivered, 8);
+    assert_eq!(markers(&vendor.received()), [-1].into());
+    let radius = bench.radius("a").await;
+    assert!(
+        !radius
+            .fields
+            .iter()
+            .any(|field| &*field.field == "properties.marker")
+    );
+    bench.events(10..12, 2).await;
+    bench.drained("a").await;
+    assert_eq!(
+        markers(&vendor.received()),
+        [-1, 10, 11].into(),
+        "what is announced with it goes with it"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn it_holds_for_what_a_restart_finds() {
     let vendor = Vendor::start(None).await;
     vendor.behave(DOWN);
@@ -188,7 +228,7 @@ async fn it_holds_for_what_a_restart_finds() {
 }
 
 /// Holds the worker at a step, once, until it is let go.
-fn held_at(step: Step) -> (Hook, mpsc::Receiver<()>, mpsc::Sender<()>) {
+pub(crate) fn held_at(step: Step) -> (Hook, mpsc::Receiver<()>, mpsc::Sender<()>) {
     let (there, arrived) = mpsc::channel();
     let (go, released) = mpsc::channel::<()>();
     let once = Mutex::new(Some((there, released)));
