@@ -1,6 +1,7 @@
 //! The configuration: what an operator wrote, checked and resolved into what the server runs on.
 //!
-//! Only this crate parses TOML. `load` reads the folder, `resolve` checks it, `lints` warns of what works and should not stay.
+//! Only this crate parses TOML. `load` reads the folder, `resolve` checks it, `lints` warns of what works and should not stay;
+//! `check` asks also whether the master key opens the data that is there.
 //! Invariant: a folder with an error starts nothing; a secret's content never enters a `Config` that is printed.
 
 pub mod defaults;
@@ -8,6 +9,7 @@ pub mod fields_file;
 pub mod folder;
 pub mod init;
 pub mod lints;
+mod master_key;
 pub mod near;
 pub mod problem;
 pub(crate) mod resolve;
@@ -15,6 +17,7 @@ pub mod sections;
 
 use cofferdam_model::{Day, ProjectName, Region, VendorId};
 use cofferdam_policy::{ConsentMode, PolicySource};
+use folder::Folder;
 use ipnet::IpNet;
 use problem::{Problem, Severity};
 use std::collections::BTreeMap;
@@ -171,6 +174,17 @@ impl Loaded {
 /// Reads, checks and lints the folder of `main_path`.
 #[must_use]
 pub fn load(main_path: &Path, environment: &BTreeMap<String, String>, today: Day) -> Loaded {
+    match folder::read(main_path, environment) {
+        Ok(folder) => loaded(main_path, &folder, today),
+        Err(problems) => Loaded {
+            config: None,
+            problems,
+        },
+    }
+}
+
+/// [`load`], and whether `serve` would get at the data directory with the master key. Opens the vault for reading only.
+pub async fn check(main_path: &Path, environment: &BTreeMap<String, String>, today: Day) -> Loaded {
     let folder = match folder::read(main_path, environment) {
         Ok(folder) => folder,
         Err(problems) => {
@@ -180,9 +194,20 @@ pub fn load(main_path: &Path, environment: &BTreeMap<String, String>, today: Day
             };
         }
     };
-    let (config, mut problems) = resolve::resolve(main_path, &folder, today);
+    let mut loaded = loaded(main_path, &folder, today);
+    if let Some(config) = &loaded.config
+        && let Some(problem) = master_key::check(config, &folder.main.0).await
+    {
+        loaded.problems.push(problem);
+        loaded.config = None;
+    }
+    loaded
+}
+
+fn loaded(main_path: &Path, folder: &Folder, today: Day) -> Loaded {
+    let (config, mut problems) = resolve::resolve(main_path, folder, today);
     if let Some(config) = &config {
-        problems.extend(lints::lint(config, &folder, today));
+        problems.extend(lints::lint(config, folder, today));
     }
     problems.sort_by(|one, other| {
         (&one.file, one.line, one.code).cmp(&(&other.file, other.line, other.code))

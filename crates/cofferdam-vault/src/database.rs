@@ -85,6 +85,30 @@ pub(crate) async fn open(
     Ok((database, master))
 }
 
+/// Whether one of the master keys opens the file, without changing it. A file without content opens under any.
+pub(crate) async fn check_master(path: &Path, master: &MasterKey) -> Result<(), VaultError> {
+    refuse_foreign(path).await?;
+    let mut database = SqliteConnectOptions::new()
+        .filename(path)
+        .read_only(true)
+        .disable_statement_logging()
+        .connect()
+        .await
+        .map_err(VaultError::database("open"))?;
+    let opens =
+        version(&mut database).await? == 0 || which_master(&mut database, master).await?.is_some();
+    database
+        .close()
+        .await
+        .map_err(VaultError::database("close"))?;
+    if opens {
+        return Ok(());
+    }
+    Err(VaultError::WrongMasterKey {
+        path: path.to_owned(),
+    })
+}
+
 /// Looks at the file without changing it.
 async fn refuse_foreign(path: &Path) -> Result<(), VaultError> {
     let not_a_vault = || VaultError::NotAVault {

@@ -18,7 +18,7 @@ use cofferdam_model::{
 };
 use sqlx::SqliteConnection;
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
@@ -62,6 +62,14 @@ pub struct Vault {
 }
 
 impl Vault {
+    /// Whether the vault in `path` opens under this master key; beside a process that has it open, too. Changes nothing.
+    ///
+    /// # Errors
+    /// [`VaultError::WrongMasterKey`], or what else keeps the file from being opened.
+    pub async fn check_master(path: &Path, master: &MasterKey) -> Result<(), VaultError> {
+        database::check_master(path, master).await
+    }
+
     /// Opens or creates the vault. Whoever holds the data directory's lock calls it; one process at a time.
     ///
     /// # Errors

@@ -1,10 +1,22 @@
-//! `cofferdam check`: every error and warning of the configuration folder, with file and line.
+//! `cofferdam check`: every error and warning of the configuration folder, with file and line; among them a master key that does
+//! not open the data that is there.
 
-use super::{Cli, EXIT_CONFIG, EXIT_DONE, output};
+use super::{Cli, EXIT_CONFIG, EXIT_DONE, EXIT_FAILED, output};
 use crate::config::{self, problem::Severity};
 
 pub(super) fn run(cli: &Cli) -> u8 {
-    let loaded = config::load(&cli.config, &config::environment(), super::today());
+    let runtime = match tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            output::error(&format!("cannot start: {error}"));
+            return EXIT_FAILED;
+        }
+    };
+    let environment = config::environment();
+    let loaded = runtime.block_on(config::check(&cli.config, &environment, super::today()));
     let count = |severity| {
         loaded
             .problems

@@ -43,6 +43,13 @@ async fn rotating_the_master_changes_no_name_and_no_number() {
     check(&vault).await;
     let carol = journaled(&vault, &by_id("carol@example.com"), &mut later);
     domain(&vault, "segment").await;
+    // Asked beside the open vault, as `check` does while a server runs.
+    let fits = async |key| Vault::check_master(&fixture.path(), &MasterKey::from_bytes(key)).await;
+    fits(NEW).await.unwrap();
+    assert!(matches!(
+        fits(MASTER).await.unwrap_err(),
+        VaultError::WrongMasterKey { .. }
+    ));
     drop(vault);
     let refused = fixture.open(&fixture.path(), MASTER).await.unwrap_err();
     assert!(matches!(refused, VaultError::WrongMasterKey { .. }));

@@ -119,7 +119,21 @@ async fn a_missing_or_wrong_master_key_a_newer_format_and_a_second_process_are_r
     let before = content(&data);
     let key = std::fs::read(folder.path("secrets/master.key")).unwrap();
 
+    // What `serve` refuses, `check` says: where, what, and what to do.
+    let said_by_check = |code_wanted: &str| {
+        let checked = cofferdam(&folder.config, &["check"]);
+        let said = String::from_utf8_lossy(&checked.stdout).into_owned();
+        assert_eq!(code(&checked), 2, "{said}");
+        assert!(
+            said.contains(&format!("error[{code_wanted}]")) && said.contains("cofferdam.toml:"),
+            "{said}"
+        );
+        assert!(content(&data) == before, "check changed the data");
+        said
+    };
+    assert_eq!(code(&cofferdam(&folder.config, &["check"])), 0);
     std::fs::remove_file(folder.path("secrets/master.key")).unwrap();
+    said_by_check("missing_master_key");
     let served = cofferdam(&folder.config, &["serve"]);
     assert_eq!(code(&served), 2);
     assert!(
@@ -134,8 +148,11 @@ async fn a_missing_or_wrong_master_key_a_newer_format_and_a_second_process_are_r
     assert!(content(&data) == before, "a missing key changed the data");
 
     secret(&folder, "master.key", "5a5a");
+    said_by_check("unusable_master_key");
     assert_eq!(code(&cofferdam(&folder.config, &["serve"])), 2);
     secret(&folder, "master.key", &"5a".repeat(32));
+    let said = said_by_check("wrong_master_key");
+    assert!(said.contains("secrets/master.key does not open"), "{said}");
     let served = cofferdam(&folder.config, &["serve"]);
     assert_eq!(code(&served), 2);
     assert_eq!(code(&cofferdam(&folder.config, &["vendor", "list"])), 2);
@@ -167,10 +184,10 @@ async fn a_missing_or_wrong_master_key_a_newer_format_and_a_second_process_are_r
 
     let server = TestServer::start(folder).await;
     let config = server.folder.config.clone();
-    let served = tokio::task::spawn_blocking(move || cofferdam(&config, &["serve"]))
-        .await
-        .unwrap();
+    let run = move || ["serve", "check"].map(|verb| cofferdam(&config, &[verb]));
+    let [served, checked] = tokio::task::spawn_blocking(run).await.unwrap();
     assert_eq!(code(&served), 4, "{}", error_text(&served));
+    assert_eq!(code(&checked), 0, "{}", error_text(&checked));
     server.track(json!([{ "event": "Used", "properties": { "token": server.folder.token, "distinct_id": "u" } }])).await;
     server.stop().await;
 }
