@@ -38,7 +38,7 @@ pub use files::{FileSink, Files, LocalFiles, Step};
 pub use options::{StoreLimits, StoreOptions};
 pub use store::{
     CatalogInfo, ColumnInfo, ColumnKind, FlushReport, IngestReport, Reader, RecentEvent, Store,
-    Subject, VersionId,
+    VersionId,
 };
 
 /// A hash map with a fast seeded hash.

@@ -1,6 +1,6 @@
 //! Profiles and groups: applying updates in journal order, the states that the next flush writes.
 //!
-//! Ingest applies, the commit stores each touched state as one JSON row, egress asks for current values.
+//! Ingest applies, the commit stores each touched state as one JSON row.
 //! Invariant: a state is what the updates in journal order make of nothing; sealed values are never opened.
 
 use crate::StoreError;
@@ -90,7 +90,7 @@ impl ProfileState {
 }
 
 /// A stored value.
-pub(crate) fn value(json: &Json) -> Value<'static> {
+fn value(json: &Json) -> Value<'static> {
     match json {
         Json::Null => Value::Null,
         Json::Bool(bool) => Value::Bool(*bool),
@@ -159,10 +159,6 @@ impl Profiles {
                 dirty: false,
             },
         );
-    }
-
-    pub(crate) fn state(&self, key: &(ProjectName, Subject)) -> Option<&ProfileState> {
-        self.held.get(key).map(|held| &held.state)
     }
 
     pub(crate) fn apply(&mut self, update: &HomeUpdate) {

@@ -4,12 +4,12 @@
 
 use crate::catalog::{Catalog, directory};
 use crate::keys::Keys;
-use crate::profile::{self, Profiles, row_key};
+use crate::profile::Profiles;
 use crate::stats::time_text;
 use crate::version::Version;
 use crate::write::Names;
 use crate::{ColumnBatch, ScanRequest, StoreError, StoreOptions};
-use cofferdam_model::{Day, OrganizationNumber, PersonNumber, ProjectName, TimestampMs, Value};
+use cofferdam_model::{Day, OrganizationNumber, PersonNumber, ProjectName, TimestampMs};
 use cofferdam_policy::{Home, HomeEvent, Minimized};
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
@@ -34,7 +34,7 @@ impl fmt::Display for VersionId {
 
 /// Whose profile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Subject {
+pub(crate) enum Subject {
     /// A person's; one number as first seen, merges are the caller's business.
     Person(PersonNumber),
     /// An organization's.
@@ -288,26 +288,6 @@ impl Store {
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         recent.iter().rev().take(n).cloned().collect()
-    }
-
-    /// The current value of a profile property that is kept in clear; `None` where it is unknown or sealed.
-    ///
-    /// # Errors
-    /// Where the catalog cannot be read.
-    pub async fn current_value(
-        &self,
-        project: &ProjectName,
-        subject: Subject,
-        path: &str,
-    ) -> Result<Option<Value<'static>>, StoreError> {
-        let key = (project.clone(), subject);
-        let writer = self.inner.writer.lock().await;
-        if let Some(state) = writer.profiles.state(&key) {
-            return Ok(state.values.get(path).map(profile::value));
-        }
-        let (kind, number) = row_key(subject);
-        let stored = self.inner.catalog.profile(project, kind, number).await?;
-        Ok(profile::parse(stored)?.values.get(path).map(profile::value))
     }
 }
 

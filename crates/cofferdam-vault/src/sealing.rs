@@ -181,12 +181,11 @@ impl Pseudonyms for Vault {
         distinct_id: &str,
         insert_id: &str,
     ) -> [u8; 16] {
-        let day = day
-            .map(|Day(number)| number.to_string())
-            .unwrap_or_default();
+        let mut digits = [0; DAY_DIGITS_MAX];
+        let day = day.map_or("", |Day(number)| decimal(number, &mut digits));
         self.insert_keys.short(&[
             &[project.as_str()],
-            &[day.as_str()],
+            &[day],
             &[event],
             &[distinct_id],
             &[insert_id],
@@ -199,6 +198,23 @@ impl Pseudonyms for Vault {
             .unwrap_or_else(PoisonError::into_inner)
             .token(domain, kind, value)
     }
+}
+
+/// Digits of the longest day number, with its sign.
+const DAY_DIGITS_MAX: usize = 11;
+
+/// A number as `to_string` writes it, without an allocation: this is asked of every event.
+fn decimal(number: i32, digits: &mut [u8; DAY_DIGITS_MAX]) -> &str {
+    use std::io::Write as _;
+    let mut rest = &mut digits[..];
+    // Never fails: there is room for every number.
+    let _ = write!(rest, "{number}");
+    let unused = rest.len();
+    let length = DAY_DIGITS_MAX - unused;
+    digits
+        .get(..length)
+        .and_then(|written| std::str::from_utf8(written).ok())
+        .unwrap_or_default()
 }
 
 /// Context bound to the person.

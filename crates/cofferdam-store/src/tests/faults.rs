@@ -1,6 +1,6 @@
 //! Crashes between any two file operations and steps of a flush, a compaction and an erasure; then replay: exactly once.
 
-use super::support::{event, items, options, request, rows, store, text};
+use super::support::{event, items, options, profile_value, request, rows, store, text};
 use crate::{FileSink, Files, LocalFiles, Step, Store, StoreError};
 use cofferdam_model::{Operation, PersonNumber, Provenance, TimestampMs, Value};
 use cofferdam_policy::{HomeItem, HomeSubject, HomeUpdate};
@@ -99,10 +99,8 @@ async fn check(store: &Store) {
     let keys: Vec<i64> = found.iter().map(|row| row.1 % 86_400_000).collect();
     let expected: Vec<i64> = (0..40).filter(|n| n % 5 != 4).collect();
     assert_eq!(keys, expected, "every event exactly once, in order of seq");
-    let person = crate::Subject::Person(PersonNumber(1));
-    let project = super::support::project();
-    let count = store.current_value(&project, person, "count").await;
-    assert_eq!(count.unwrap(), Some(Value::Int(10)));
+    let count = profile_value(store, 1, "count").await;
+    assert_eq!(count, Some(serde_json::json!(10)));
 }
 
 fn runtime() -> tokio::runtime::Runtime {

@@ -1,9 +1,12 @@
 //! Deduplication, many columns, profiles, erasure, retention, and what never lies in a file in clear.
 
-use super::support::{T0, event, items, options, project, request, rows, store, text};
-use crate::{Scalar, Store, Subject};
+use super::support::{
+    T0, event, items, options, profile_value, project, request, rows, store, text,
+};
+use crate::{Scalar, Store};
 use cofferdam_model::{Day, MergeMap, Operation, PersonNumber, Provenance, TimestampMs, Value};
 use cofferdam_policy::{HomeItem, HomeSubject, HomeUpdate};
+use serde_json::json;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -124,14 +127,11 @@ async fn profile_operations_apply_in_order_and_survive() {
     two.flush().await.unwrap();
     drop(two);
     let last = store(dir.path()).await;
-    let value = async |person: u32, path: &str| {
-        let subject = Subject::Person(PersonNumber(person));
-        last.current_value(&project(), subject, path).await.unwrap()
-    };
-    assert_eq!(value(1, "plan").await, Some(text("free")));
-    assert_eq!(value(1, "first").await, Some(text("a")));
-    assert_eq!(value(1, "n").await, Some(Value::Float(2.5)));
-    assert_eq!(value(1, "tags").await, Some(list(&["x", "y"])));
+    let value = async |person: u32, path: &str| profile_value(&last, person, path).await;
+    assert_eq!(value(1, "plan").await, Some(json!("free")));
+    assert_eq!(value(1, "first").await, Some(json!("a")));
+    assert_eq!(value(1, "n").await, Some(json!(2.5)));
+    assert_eq!(value(1, "tags").await, Some(json!(["x", "y"])));
     assert_eq!(value(1, "gone").await, None);
     assert_eq!(value(2, "plan").await, None);
 }

@@ -1,10 +1,12 @@
 //! A store in a temporary directory, events by hand, and a clock that stands.
 
+use crate::profile;
 use crate::{Column, ColumnBatch, LocalFiles, Scalar, ScanRequest, Store, StoreOptions};
 use cofferdam_model::{
     Clock, OrganizationNumber, PersonNumber, ProjectName, Provenance, TimestampMs, Value,
 };
 use cofferdam_policy::{HomeEvent, HomeItem, PolicyId};
+use serde_json::Value as Json;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
@@ -95,6 +97,13 @@ pub(crate) fn request(columns: &[&str]) -> ScanRequest {
             .collect(),
         events: None,
     }
+}
+
+/// The value of a person's profile property that the catalog has in clear.
+pub(crate) async fn profile_value(store: &Store, person: u32, path: &str) -> Option<Json> {
+    let stored = store.inner.catalog.profile(&project(), 0, person).await;
+    let state = profile::parse(stored.unwrap()).unwrap();
+    state.values.get(path).cloned()
 }
 
 /// All rows, by seq.
