@@ -8,7 +8,9 @@ use crate::identity::index::Tombstone;
 use crate::vault::Vault;
 use crate::{VaultError, database};
 use cofferdam_access::{Erase, Permit};
-use cofferdam_model::{DEVICE_PREFIX, Definition, IdKey, IdKind, PersonNumber, ProjectName};
+use cofferdam_model::{
+    DEVICE_PREFIX, Definition, IdKey, IdKind, PersonNumber, ProjectName, TimestampMs,
+};
 use sqlx::{Connection, SqliteConnection};
 use std::collections::BTreeSet;
 use std::sync::PoisonError;
@@ -32,6 +34,8 @@ pub struct Erased {
     pub numbers: Vec<PersonNumber>,
     /// What to ask of vendors: each id's token in every epoch of every vendor that ever had tokens.
     pub requests: Vec<DeletionRequest>,
+    /// When the person was forgotten, where an earlier erasure had left nothing to forget.
+    pub forgotten_before: Option<TimestampMs>,
 }
 
 /// A number to be forgotten, with what must be known before.
@@ -190,6 +194,7 @@ impl Vault {
                 .fetch_one(&mut *transaction)
                 .await
                 .map_err(failed())?;
+        let is_gone = doomed.iter().all(|one| one.stored.is_none());
         let mut queued = 0;
         for one in &doomed {
             if one.stored.is_none() {
@@ -208,8 +213,13 @@ impl Vault {
         self.drop_from_memory(&numbers);
         let destroyed: Vec<Vec<u8>> = doomed.into_iter().filter_map(needle).collect();
         database::scrub(&mut connection, &self.path, &destroyed).await?;
+        let forgotten_before = match is_gone {
+            true => last_forgotten(&mut connection, &numbers).await?,
+            false => None,
+        };
         Ok(Erased {
             erasure,
+            forgotten_before,
             requests: deletion::of_numbers(&mut connection, &numbers).await?,
             numbers: numbers.into_iter().map(PersonNumber).collect(),
         })
@@ -331,6 +341,24 @@ async fn store_tombstone(
         .await
         .map_err(VaultError::database("store a tombstone in"))?;
     Ok(())
+}
+
+/// When the last of these numbers was forgotten.
+async fn last_forgotten(
+    connection: &mut SqliteConnection,
+    numbers: &[u32],
+) -> Result<Option<TimestampMs>, VaultError> {
+    let mut last = None;
+    for number in numbers {
+        let (at,): (Option<i64>,) =
+            sqlx::query_as("SELECT max(erased_at) FROM tombstones WHERE number = ?")
+                .bind(*number)
+                .fetch_one(&mut *connection)
+                .await
+                .map_err(VaultError::database("read erasures from"))?;
+        last = last.max(at.map(TimestampMs));
+    }
+    Ok(last)
 }
 
 /// What must not be found in the file any more: the wrapped key's nonce and first bytes (the four before are a generation).

@@ -68,11 +68,16 @@ fn describe(request: &DeletionRequest) -> Deletion {
         person: request.number.0,
         distinct_ids: cofferdam_policy::spellings(&request.token, request.device),
         asked_at: request.asked_at,
-        state: match request.state {
-            DeletionState::Requested => "requested",
-            DeletionState::Acknowledged => "acknowledged",
-            DeletionState::Done => "done",
-        },
+        state: state_name(request.state),
+    }
+}
+
+/// A state as it is said.
+pub(super) fn state_name(state: DeletionState) -> &'static str {
+    match state {
+        DeletionState::Requested => "requested",
+        DeletionState::Acknowledged => "acknowledged",
+        DeletionState::Done => "done",
     }
 }
 

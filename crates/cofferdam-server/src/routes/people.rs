@@ -9,7 +9,7 @@ use axum::Json;
 use axum::extract::State;
 use cofferdam_access::{Erase, WriteConfig};
 use cofferdam_model::{PersonNumber, ProjectName, VendorId, category::DATA_USES};
-use cofferdam_vault::{Choice, Scope, VaultError, Who};
+use cofferdam_vault::{Choice, DeletionState, Scope, VaultError, Who};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
@@ -39,6 +39,9 @@ pub(super) struct EraseRequest {
 pub(super) struct Erased {
     /// All numbers of the person.
     numbers: Vec<u32>,
+    /// When the person was forgotten, milliseconds since 1970, where an earlier erasure had left nothing to forget; else null.
+    #[schema(required)]
+    forgotten_before: Option<i64>,
     deletion_requests: Vec<DeletionRequests>,
 }
 
@@ -46,10 +49,12 @@ pub(super) struct Erased {
 struct DeletionRequests {
     vendor: String,
     requests: usize,
+    /// `requested`, `acknowledged` or `done`.
     state: &'static str,
 }
 
-/// Forgets a person: destroys the keys, queues deletion requests to the vendors, refuses late copies.
+/// Forgets a person: destroys the keys, queues deletion requests to the vendors, refuses late copies. Of somebody who is forgotten
+/// already it says since when, and how far the requests got.
 #[utoipa::path(post, path = "/api/v1/people/erase", request_body = EraseRequest, responses((status = 200, body = Erased)))]
 pub(super) async fn erase(
     State(system): Shared,
@@ -74,19 +79,21 @@ pub(super) async fn erase(
         .await
         .map_err(failed)?;
     system.keep_house().await.map_err(failed)?;
-    let mut by_vendor: BTreeMap<String, usize> = BTreeMap::new();
+    let mut counts: BTreeMap<(String, DeletionState), usize> = BTreeMap::new();
     for deletion in &erased.requests {
-        *by_vendor.entry(deletion.vendor.to_string()).or_default() += 1;
+        let which = (deletion.vendor.to_string(), deletion.state);
+        *counts.entry(which).or_default() += 1;
     }
-    let deletion_requests = by_vendor
+    let deletion_requests = counts
         .into_iter()
-        .map(|(vendor, requests)| DeletionRequests {
+        .map(|((vendor, state), requests)| DeletionRequests {
             vendor,
             requests,
-            state: "requested",
+            state: super::deletions::state_name(state),
         })
         .collect();
     Ok(Json(Erased {
+        forgotten_before: erased.forgotten_before.map(|at| at.0),
         numbers: erased.numbers.iter().map(|number| number.0).collect(),
         deletion_requests,
     }))

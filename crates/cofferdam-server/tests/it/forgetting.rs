@@ -48,7 +48,8 @@ async fn a_vendors_confirmation_shrinks_what_is_held_and_ends_the_escrow() {
         .map(|(_, item)| item["properties"]["distinct_id"].as_str().unwrap())
         .collect();
     let server = again(server.stop().await, 1).await;
-    erase(&server, Some("ada@example.com")).await;
+    let first = erase(&server, Some("ada@example.com")).await;
+    assert_eq!(first["forgotten_before"], Value::Null, "{first}");
     assert_eq!(contact(&server).await.unwrap(), b"ada@example.com");
     assert_eq!(held(&server).await, 2);
 
@@ -82,6 +83,14 @@ async fn a_vendors_confirmation_shrinks_what_is_held_and_ends_the_escrow() {
     assert_eq!(held(&server).await, 1);
     assert_eq!(contact(&server).await, None);
     assert_eq!(settle("done", id).await.0, 404, "it is not open any more");
+    // Asked again, it says since when, and how far the vendors got.
+    let repeated = erase(&server, None).await;
+    assert_eq!(repeated["numbers"], first["numbers"]);
+    assert!(repeated["forgotten_before"].is_i64(), "{repeated}");
+    assert_eq!(
+        repeated["deletion_requests"],
+        json!([{ "vendor": "acme", "requests": 1, "state": "done" }])
+    );
     let (_, audit) = server.api(Method::GET, "/api/v1/audit", None).await;
     assert!(audit.to_string().contains("deletions"), "{audit}");
     let (_, sent) = server

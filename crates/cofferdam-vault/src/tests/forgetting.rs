@@ -298,6 +298,14 @@ async fn an_erasure_can_be_repeated_and_strangers_are_nobody() {
     let first = erase(Who::Id("ada@example.com")).await.unwrap();
     let second = erase(Who::Id("ada@example.com")).await.unwrap();
     assert_eq!((&second.numbers, &second.requests), (&ada, &first.requests));
+    // The repetition says when it had happened, also after a restart; whoever was there is not called forgotten before.
+    assert_eq!(first.forgotten_before, None);
+    let at = second.forgotten_before.unwrap();
+    let vault_again = fixture.open(&fixture.path(), MASTER).await.unwrap();
+    for who in [Who::Id("ada@example.com"), Who::Number(ada[1])] {
+        let third = vault_again.erase(&permit, &console, who, None).await;
+        assert_eq!(third.unwrap().forgotten_before, Some(at));
+    }
     for nobody in [Who::Id("nobody"), Who::Number(PersonNumber(99))] {
         assert!(matches!(erase(nobody).await, Err(VaultError::NoSuchPerson)));
     }

@@ -192,7 +192,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Forgets a person: destroys the keys, queues deletion requests to the vendors, refuses late copies. */
+        /**
+         * Forgets a person: destroys the keys, queues deletion requests to the vendors, refuses late copies. Of somebody who is forgotten
+         *     already it says since when, and how far the requests got.
+         */
         post: operations["erase"];
         delete?: never;
         options?: never;
@@ -543,6 +546,7 @@ export interface components {
         };
         DeletionRequests: {
             requests: number;
+            /** @description `requested`, `acknowledged` or `done`. */
             state: string;
             vendor: string;
         };
@@ -585,6 +589,11 @@ export interface components {
         /** @description What an erasure did. */
         Erased: {
             deletion_requests: components["schemas"]["DeletionRequests"][];
+            /**
+             * Format: int64
+             * @description When the person was forgotten, milliseconds since 1970, where an earlier erasure had left nothing to forget; else null.
+             */
+            forgotten_before: number | null;
             /** @description All numbers of the person. */
             numbers: number[];
         };

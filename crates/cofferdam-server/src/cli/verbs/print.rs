@@ -5,6 +5,7 @@ mod radius;
 pub(super) use radius::radius;
 
 use super::output;
+use cofferdam_model::TimestampMs;
 use serde_json::Value;
 
 fn text(value: &Value, key: &str) -> String {
@@ -276,6 +277,16 @@ pub(super) fn resumed(_body: &Value) {
     );
 }
 
+/// How many people sent a field; what stands on a group's profile, or in its id, nobody sent about themselves.
+fn people_of(field: &Value) -> String {
+    let path = text(field, "path");
+    let is_of_group = path.starts_with("group.") || path == "group_id";
+    match is_of_group && field.get("people").is_none_or(Value::is_null) {
+        true => "organizations".to_owned(),
+        false => number(field, "people"),
+    }
+}
+
 pub(super) fn fields(body: &Value) {
     let row = |field: &Value| {
         let has = |vendor: &&Value| vendor.get("form").is_some_and(Value::is_string);
@@ -289,7 +300,7 @@ pub(super) fn fields(body: &Value) {
             text(field, "category"),
             text(field, "rule"),
             text(field, "state"),
-            number(field, "people"),
+            people_of(field),
             text(field, "first_seen"),
             goes_to.join(", "),
         ]
@@ -312,7 +323,16 @@ pub(super) fn fields(body: &Value) {
 
 pub(super) fn erased(body: &Value) {
     let ids = u64::try_from(list(body, "numbers").len()).unwrap_or(u64::MAX);
-    output::line(&format!("forgotten: {}", output::count(ids, "id", "ids")));
+    let ids = output::count(ids, "id", "ids");
+    output::line(
+        &match body.get("forgotten_before").and_then(Value::as_i64) {
+            Some(at) => format!(
+                "already forgotten on {} (UTC): {ids}; nothing was left to forget",
+                TimestampMs(at).day()
+            ),
+            None => format!("forgotten: {ids}"),
+        },
+    );
     let requests = rows(
         list(body, "deletion_requests"),
         &["vendor", "requests", "state"],
