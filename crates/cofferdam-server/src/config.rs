@@ -1,6 +1,6 @@
 //! The configuration: what an operator wrote, checked and resolved into what the server runs on.
 //!
-//! Only this crate parses TOML. `load` reads the folder, `resolve` checks it, `lints` warns of what works and should not stay;
+//! Only this crate parses TOML. `load` reads the folder (past mistakes, to find them all), `resolve` checks it, `lints` warns of what works and should not stay;
 //! `check` asks also whether the master key opens the data that is there.
 //! Invariant: a folder with an error starts nothing; a secret's content never enters a `Config` that is printed.
 
@@ -10,6 +10,7 @@ pub mod folder;
 pub mod init;
 pub mod lints;
 mod master_key;
+mod mend;
 pub mod near;
 pub mod problem;
 pub(crate) mod resolve;
@@ -174,28 +175,13 @@ impl Loaded {
 /// Reads, checks and lints the folder of `main_path`.
 #[must_use]
 pub fn load(main_path: &Path, environment: &BTreeMap<String, String>, today: Day) -> Loaded {
-    match folder::read(main_path, environment) {
-        Ok(folder) => loaded(main_path, &folder, today),
-        Err(problems) => Loaded {
-            config: None,
-            problems,
-        },
-    }
+    read(main_path, environment, today).0
 }
 
 /// [`load`], and whether `serve` would get at the data directory with the master key. Opens the vault for reading only.
 pub async fn check(main_path: &Path, environment: &BTreeMap<String, String>, today: Day) -> Loaded {
-    let folder = match folder::read(main_path, environment) {
-        Ok(folder) => folder,
-        Err(problems) => {
-            return Loaded {
-                config: None,
-                problems,
-            };
-        }
-    };
-    let mut loaded = loaded(main_path, &folder, today);
-    if let Some(config) = &loaded.config
+    let (mut loaded, folder) = read(main_path, environment, today);
+    if let (Some(config), Some(folder)) = (&loaded.config, folder)
         && let Some(problem) = master_key::check(config, &folder.main.0).await
     {
         loaded.problems.push(problem);
@@ -204,10 +190,21 @@ pub async fn check(main_path: &Path, environment: &BTreeMap<String, String>, tod
     loaded
 }
 
-fn loaded(main_path: &Path, folder: &Folder, today: Day) -> Loaded {
-    let (config, mut problems) = resolve::resolve(main_path, folder, today);
-    if let Some(config) = &config {
-        problems.extend(lints::lint(config, folder, today));
+fn read(
+    main_path: &Path,
+    environment: &BTreeMap<String, String>,
+    today: Day,
+) -> (Loaded, Option<Folder>) {
+    let (folder, mut problems) = folder::read(main_path, environment);
+    let is_read = problems.is_empty();
+    let mut config = None;
+    if let Some(folder) = &folder {
+        let (resolved, found) = resolve::resolve(main_path, folder, today);
+        problems.extend(beyond(&problems, found));
+        if let Some(resolved) = resolved.filter(|_| is_read) {
+            problems.extend(lints::lint(&resolved, folder, today));
+            config = Some(resolved);
+        }
     }
     problems.sort_by(|one, other| {
         (&one.file, one.line, one.code).cmp(&(&other.file, other.line, other.code))
@@ -215,10 +212,19 @@ fn loaded(main_path: &Path, folder: &Folder, today: Day) -> Loaded {
     let broken = problems
         .iter()
         .any(|problem| problem.severity == Severity::Error);
-    Loaded {
-        config: config.filter(|_| !broken),
-        problems,
-    }
+    let config = config.filter(|_| !broken);
+    (Loaded { config, problems }, folder)
+}
+
+/// Those of `found` that are no echo of what is `known`: of a line that was taken out, or of a key that is missing since.
+fn beyond(known: &[Problem], found: Vec<Problem>) -> Vec<Problem> {
+    let is_echo = |found: &Problem| {
+        known.iter().any(|known| {
+            let is_missing = known.code == "invalid_value" && found.code.starts_with("missing_");
+            known.file == found.file && (known.line == found.line || is_missing)
+        })
+    };
+    found.into_iter().filter(|found| !is_echo(found)).collect()
 }
 
 /// The environment variables that may override keys.

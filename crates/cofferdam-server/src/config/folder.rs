@@ -2,6 +2,7 @@
 //!
 //! Goes on to `resolve`, which checks what the types cannot. Invariant: nothing is written here.
 
+use super::mend;
 use super::problem::{Merged, Problem, Severity, SourceFile, variable_place};
 use super::sections::{MainFile, VendorFile};
 use std::collections::BTreeMap;
@@ -26,32 +27,31 @@ pub struct Folder {
 
 /// Reads the folder of `main_path` (the path of `cofferdam.toml`).
 ///
-/// # Errors
-/// Every file's first problem.
+/// With problems the folder is what was read past them, to be searched for more; `None` without a main file.
+#[must_use]
 pub fn read(
     main_path: &Path,
     environment: &BTreeMap<String, String>,
-) -> Result<Folder, Vec<Problem>> {
+) -> (Option<Folder>, Vec<Problem>) {
     let root = main_path.parent().map_or_else(PathBuf::new, Path::to_owned);
     let mut problems = Vec::new();
     let main = SourceFile::read(main_path)
-        .and_then(|source| {
-            let parsed = source.parse::<MainFile>()?;
-            overridden(source, parsed, environment)
-        })
+        .and_then(|source| overridden(source, environment))
         .map_err(|problem| problems.push(*problem))
-        .ok();
+        .ok()
+        .and_then(|source| {
+            let parsed = mend::parse::<MainFile>(&source, &mut problems)?;
+            Some((source, parsed))
+        });
     let vendors = vendor_files(&root.join("vendors"), &mut problems);
     let fields = optional(&root.join("fields.toml"), &mut problems);
-    match main {
-        Some(main) if problems.is_empty() => Ok(Folder {
-            root,
-            main,
-            vendors,
-            fields,
-        }),
-        _ => Err(problems),
-    }
+    let folder = main.map(|main| Folder {
+        root,
+        main,
+        vendors,
+        fields,
+    });
+    (folder, problems)
 }
 
 /// The data directory that the folder of `main_path` names, also where nothing else in it can be read: what is needed to find
@@ -104,10 +104,11 @@ fn vendor_files(
         let id = path.file_stem().unwrap_or_default();
         let id = id.to_string_lossy().into_owned();
         match SourceFile::read(&path) {
-            Ok(source) => match source.parse::<VendorFile>() {
-                Ok(vendor) => vendors.push((id, source, vendor)),
-                Err(problem) => problems.push(*problem),
-            },
+            Ok(source) => {
+                if let Some(vendor) = mend::parse(&source, problems) {
+                    vendors.push((id, source, vendor));
+                }
+            }
             Err(problem) => problems.push(*problem),
         }
     }
@@ -121,27 +122,24 @@ fn optional(path: &Path, problems: &mut Vec<Problem>) -> Option<(SourceFile, Fie
     let source = SourceFile::read(path)
         .map_err(|problem| problems.push(*problem))
         .ok()?;
-    let fields = source
-        .parse::<FieldsFile>()
-        .map_err(|problem| problems.push(*problem))
-        .ok()?;
+    let fields = mend::parse(&source, problems)?;
     Some((source, fields))
 }
 
 /// Applies `COFFERDAM__SECTION__KEY=value`; the value is TOML, or else a string.
 fn overridden(
     source: SourceFile,
-    parsed: MainFile,
     environment: &BTreeMap<String, String>,
-) -> Result<(SourceFile, MainFile), Box<Problem>> {
+) -> Result<SourceFile, Box<Problem>> {
     let overrides: Vec<(&String, &String)> = environment
         .iter()
         .filter(|(name, _)| name.starts_with("COFFERDAM__"))
         .collect();
     if overrides.is_empty() {
-        return Ok((source, parsed));
+        return Ok(source);
     }
-    let mut table: toml::Table = source.parse()?;
+    let mut table: toml::Table =
+        toml::from_str(&source.text).map_err(|error| Box::new(source.toml_problem(&error)))?;
     let mut variables = Vec::new();
     let refused = |name: &str, message: String| {
         let help = "write COFFERDAM__SECTION__KEY, e.g. COFFERDAM__SERVER__LISTEN";
@@ -157,16 +155,14 @@ fn overridden(
     }
     let text =
         toml::to_string(&table).map_err(|error| refused("COFFERDAM__…", error.to_string()))?;
-    let merged = SourceFile {
+    Ok(SourceFile {
         path: source.path,
         text,
         merged: Some(Merged {
             as_written: source.text,
             variables,
         }),
-    };
-    let parsed = merged.parse::<MainFile>()?;
-    Ok((merged, parsed))
+    })
 }
 
 /// Sets the key that a variable names. Returns the key, e.g. `server.listen`.

@@ -8,13 +8,18 @@ const ALIKE: f64 = 0.8;
 /// "did you mean" for the nearest of `known`, else the list of what is known.
 #[must_use]
 pub fn did_you_mean(word: &str, known: &[&str]) -> String {
-    if let Some(candidate) = slip(word, known).or_else(|| alike(word, known)) {
+    if let Some(candidate) = nearest(word, known) {
         return format!("did you mean `{candidate}`?");
     }
     if known.is_empty() || known.len() > 24 {
         return String::new();
     }
     format!("expected one of: {}", known.join(", "))
+}
+
+/// The nearest of `known`, where one is near.
+pub(super) fn nearest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
+    slip(word, known).or_else(|| alike(word, known))
 }
 
 /// The name that a few slips (a letter too many, too few, another one, two swapped) make the word of; of dotted names also where

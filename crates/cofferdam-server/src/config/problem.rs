@@ -173,15 +173,8 @@ impl SourceFile {
         find(key).or_else(|| find("")).or(Some(0..1))
     }
 
-    /// Parses the text as `T`; unknown keys and wrong types become problems with line and near names.
-    ///
-    /// # Errors
-    /// The first [`Problem`] that the TOML parser meets.
-    pub fn parse<T: serde::de::DeserializeOwned>(&self) -> Result<T, Box<Problem>> {
-        toml::from_str(&self.text).map_err(|error| Box::new(self.toml_problem(&error)))
-    }
-
-    fn toml_problem(&self, error: &toml::de::Error) -> Problem {
+    /// A complaint of the TOML parser with line and near names.
+    pub(super) fn toml_problem(&self, error: &toml::de::Error) -> Problem {
         let message = error.message();
         let message = &in_plain_words(message);
         let (code, help) = match unknown_key(message) {
@@ -244,7 +237,7 @@ fn key_at(text: &str, line: usize) -> Option<(&str, usize, &str)> {
 }
 
 /// The key and the expected keys of serde's "unknown field" message.
-fn unknown_key(message: &str) -> Option<(&str, Vec<&str>)> {
+pub(super) fn unknown_key(message: &str) -> Option<(&str, Vec<&str>)> {
     let rest = message.strip_prefix("unknown field `")?;
     let (key, rest) = rest.split_once('`')?;
     let expected = rest.split('`').skip(1).step_by(2).collect();

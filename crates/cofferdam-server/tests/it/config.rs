@@ -3,6 +3,7 @@
 mod lints;
 mod overrides;
 mod process;
+mod together;
 
 use crate::support::{Folder, NOW};
 use cofferdam_model::TimestampMs;
