@@ -65,6 +65,18 @@ impl AdminApi {
     }
 }
 
+/// A word as it stands in an address: whatever is typed names one vendor or day, and nothing else of the API.
+pub(crate) fn escaped(word: &str) -> String {
+    let mut text = String::with_capacity(word.len());
+    for byte in word.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' => text.push(byte.into()),
+            _ => text.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    text
+}
+
 async fn over_socket(path: &Path, request: Request<Body>) -> anyhow::Result<ApiAnswer> {
     let stream = tokio::net::UnixStream::connect(path).await?;
     let (mut sender, connection) =
@@ -88,4 +100,16 @@ where
         status,
         body: serde_json::from_slice(&bytes).unwrap_or(serde_json::Value::Null),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::escaped;
+
+    #[test]
+    fn a_word_stays_one_word_of_an_address() {
+        assert_eq!(escaped("mix-panel_2.eu"), "mix-panel_2.eu");
+        assert_eq!(escaped("a/b?c#d&e=%41 f"), "a%2Fb%3Fc%23d%26e%3D%2541%20f");
+        assert_eq!(escaped("ü"), "%C3%BC");
+    }
 }

@@ -19,6 +19,10 @@ export const counted = (value: number, one: string, many = `${one}s`): string =>
 /** A group's size; null is a group too small to be shown. */
 export const people = (value: number | null): string => (value === null ? 'under 10' : whole.format(value));
 
+/** Who sent a field; what stands on a group's profile, or in its id, nobody sent about themselves. */
+export const senders = (field: { path: string; people: number | null }): string =>
+	field.people === null && /^group(_id$|\.)/.test(field.path) ? 'organizations' : people(field.people);
+
 function utc(day: string): Date {
 	return new Date(`${day.slice(0, 10)}T00:00:00Z`);
 }

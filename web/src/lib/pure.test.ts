@@ -4,7 +4,7 @@ import { address, toError } from './api/client';
 import type { Field, Leaf, LiveEvent, Radius, Vendor, Withheld } from './api/types';
 import { search } from './categories';
 import { lastContained } from './contained';
-import { addDays, ago, bytes, counted, elapsed, people, span } from './format';
+import { addDays, ago, bytes, counted, elapsed, people, senders, span } from './format';
 import { formKind } from './forms';
 import { backwards, gapsOf } from './gaps';
 import { merge, rows } from './live';
@@ -25,6 +25,8 @@ describe('format', () => {
 		expect([elapsed(900), elapsed(4866), elapsed(2_500_000)]).toEqual(['900 µs', '4.9 ms', '2.5 s']);
 		expect([bytes(999), bytes(1500)]).toEqual(['999 B', '1.5 kB']);
 		expect([people(null), people(1234)]).toEqual(['under 10', '1,234']);
+		expect(['group.size', 'group_id', 'properties.grouped'].map((path) => senders({ path, people: null }))).toEqual(['organizations', 'organizations', 'under 10']);
+		expect(senders({ path: 'group.size', people: 12 })).toBe('12');
 		expect([counted(1, 'event'), counted(1234, 'event'), counted(0, 'category', 'categories')]).toEqual(['1 event', '1,234 events', '0 categories']);
 		expect(ago(0, 7_200_000)).toBe('2 hours ago');
 	});

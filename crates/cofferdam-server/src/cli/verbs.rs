@@ -1,7 +1,7 @@
 //! The verbs that are one or two admin API calls, and how their answers read as text.
 
 use super::{Cli, EXIT_DONE, EXIT_FAILED, EXIT_LOCKED, EXIT_REFUSED, Verb, output};
-use crate::client::{AdminApi, ApiAnswer};
+use crate::client::{AdminApi, ApiAnswer, escaped};
 use anyhow::Context;
 use clap::Subcommand;
 use hyper::Method;
@@ -314,12 +314,12 @@ fn call(cli: &Cli) -> anyhow::Result<Option<Call>> {
                 ("basis", &arguments.basis),
             ] {
                 if let Some(value) = value {
-                    query.push(format!("{name}={value}"));
+                    query.push(format!("{name}={}", escaped(value)));
                 }
             }
             let path = format!(
                 "/api/v1/vendors/{}/radius?{}",
-                arguments.vendor,
+                escaped(&arguments.vendor),
                 query.join("&")
             );
             // People see both; a program gets the one object that the API has for a basis.
@@ -330,9 +330,10 @@ fn call(cli: &Cli) -> anyhow::Result<Option<Call>> {
             }
         }
         Verb::Vendor(VendorVerb::List) => Call::get("/api/v1/vendors", print::vendors),
-        Verb::Vendor(VendorVerb::Show { vendor }) => {
-            Call::get(format!("/api/v1/vendors/{vendor}"), print::vendor)
-        }
+        Verb::Vendor(VendorVerb::Show { vendor }) => Call::get(
+            format!("/api/v1/vendors/{}", escaped(vendor)),
+            print::vendor,
+        ),
         Verb::Vendor(VendorVerb::Contain {
             vendor,
             reason,
@@ -344,7 +345,7 @@ fn call(cli: &Cli) -> anyhow::Result<Option<Call>> {
             ) {
                 return Ok(None);
             }
-            let path = format!("/api/v1/vendors/{vendor}/contain");
+            let path = format!("/api/v1/vendors/{}/contain", escaped(vendor));
             Call::post(path, json!({ "reason": reason }), print::contained)
         }
         Verb::Vendor(VendorVerb::Gap(arguments)) => {
@@ -369,7 +370,7 @@ fn call(cli: &Cli) -> anyhow::Result<Option<Call>> {
                 return Ok(None);
             }
             Call::post(
-                format!("/api/v1/vendors/{vendor}/resume"),
+                format!("/api/v1/vendors/{}/resume", escaped(vendor)),
                 json!({}),
                 print::resumed,
             )

@@ -1,7 +1,7 @@
 //! Blast radius: who and what is exposed at a vendor.
 
 use super::api::{Answer, Shared};
-use super::sent::Query;
+use super::sent::{Path, Query};
 use super::vendors::Known;
 use crate::auth::Asking;
 use crate::config::{VendorConfig, VendorKind};
@@ -9,7 +9,7 @@ use crate::error::ApiError;
 use crate::system::{PastVendor, System};
 use axum::Json;
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use cofferdam_access::{Export, ReadRadius};

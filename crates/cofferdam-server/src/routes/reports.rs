@@ -1,11 +1,11 @@
 //! Reports over groups of people.
 
 use super::api::{Answer, Shared, known_project};
-use super::sent::Body;
+use super::sent::{Body, Path};
 use crate::auth::Asking;
 use crate::error::ApiError;
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use cofferdam_access::{ReadConfig, ReadReport};
 use cofferdam_query::{QueryError, Segmentation, SegmentationRequest};
 use cofferdam_store::CatalogInfo;

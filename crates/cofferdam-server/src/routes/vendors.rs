@@ -3,6 +3,7 @@
 pub(super) mod containment;
 
 use super::api::{Answer, Shared};
+use super::sent::Path;
 use super::words;
 use crate::auth::Asking;
 use crate::config::problem::Problem;
@@ -10,7 +11,7 @@ use crate::config::{Config, VendorConfig, VendorKind};
 use crate::error::ApiError;
 use crate::system::{PastVendor, System};
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use cofferdam_access::ReadConfig;
 use cofferdam_egress::{SendState, VendorStatus, WithheldCount};

@@ -86,6 +86,54 @@ async fn an_objection_that_cannot_work_is_not_acknowledged() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_name_in_a_path_is_text_and_stays_one_name() {
+    let server = server().await;
+    for path in [
+        "/api/v1/vendors/%FF",
+        "/api/v1/vendors/%FF/radius",
+        "/api/v1/projects/%C3%28/schema",
+    ] {
+        let answer = server.api(Method::GET, path, None).await;
+        assert_error(path, &answer, (400, "invalid_request", None, "UTF-8"));
+    }
+    let answer = post(&server, "/api/v1/vendors/%FF/contain", json!({})).await;
+    assert_error("contain", &answer, (400, "invalid_request", None, "UTF-8"));
+    // What is typed on the command line names a vendor or a day, and nothing else of the API.
+    let config = server.folder.config.clone();
+    let said = move |arguments: &[&str]| {
+        let done = std::process::Command::new(env!("CARGO_BIN_EXE_cofferdam"))
+            .arg("--config")
+            .arg(&config)
+            .args(arguments)
+            .output()
+            .unwrap();
+        assert_eq!(done.status.code(), Some(1));
+        String::from_utf8_lossy(&done.stderr).into_owned()
+    };
+    let run = move || {
+        [
+            said(&["vendor", "show", "acme/radius?since=2026-01-01#x y"]),
+            said(&["vendor", "contain", "acme/resume?", "--yes"]),
+            said(&["radius", "acme", "--since", "2026-01-01&basis=held"]),
+        ]
+    };
+    let [shown, contained, radius] = tokio::task::spawn_blocking(run).await.unwrap();
+    assert!(
+        shown.contains("no vendor `acme/radius?since=2026-01-01#x y`"),
+        "{shown}"
+    );
+    assert!(
+        contained.contains("no vendor `acme/resume?`"),
+        "{contained}"
+    );
+    assert!(
+        radius.contains("`2026-01-01&basis=held` is not a day"),
+        "{radius}"
+    );
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_the_caller_can_mend_is_no_internal_error() {
     let server = server().await;
     let whom = |person: Value| json!({ "project": "console", "person": person });
