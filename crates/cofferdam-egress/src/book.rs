@@ -27,10 +27,10 @@ pub(crate) struct Standing {
     /// Number of the last batch of which something may have left.
     #[serde(default)]
     pub(crate) attempted: u64,
-    /// Into which account the vendor's events went when it was last not contained ([`crate::VendorOptions::account`]); 0 before
-    /// the first.
+    /// Accounts into which the vendor's events go ([`crate::VendorOptions::account`]): the present one, and while it is contained
+    /// every one that it had meanwhile.
     #[serde(default)]
-    pub(crate) account: u32,
+    pub(crate) accounts: Vec<u32>,
 }
 
 /// One request of a batch, byte for byte as it goes out.

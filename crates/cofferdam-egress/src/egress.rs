@@ -12,6 +12,7 @@ use crate::{DeadLetter, EgressError, EgressOptions, SendState, VendorOptions, Ve
 use cofferdam_access::{Contain, Permit, Resume};
 use cofferdam_ledger::Gap;
 use cofferdam_model::{Day, VendorId};
+use cofferdam_outbound::Purpose;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
@@ -22,7 +23,7 @@ use tokio::task::JoinHandle;
 pub struct Egress {
     options: EgressOptions,
     running: Mutex<BTreeMap<VendorId, Running>>,
-    /// Entry keys of outboxes on disk without a worker, as last read; also the right to open an outbox.
+    /// Entry keys of outboxes on disk without a worker, as last read; also the right to open an outbox, and to replace a worker.
     parked: tokio::sync::Mutex<BTreeMap<VendorId, Vec<u32>>>,
     /// Vendors whose worker could not be started, with the code of what failed.
     failed: Mutex<BTreeMap<VendorId, &'static str>>,
@@ -100,7 +101,7 @@ impl Egress {
             tracing::warn!(vendor = %vendor.id, "the outbox ended in an unfinished line, which was never attempted");
         }
         self.note_account(&vendor, &mut outbox).await?;
-        let shared = Arc::new(Shared::new(&vendor.id, outbox, &self.options.outbound));
+        let shared = Arc::new(Shared::new(&vendor, outbox, &self.options.outbound));
         let (stop, stopped) = watch::channel(false);
         let worker = Worker {
             shared: Arc::clone(&shared),
@@ -152,16 +153,21 @@ impl Egress {
         let Some(account) = vendor.account() else {
             return Ok(());
         };
-        if self.options.is_offline || standing.contained || standing.account == account {
+        if self.options.is_offline || standing.accounts.contains(&account) {
             return Ok(());
         }
-        standing.account = account;
-        let change = match self.contained_with(&vendor.id, account).await? {
-            Some(other) => {
-                tracing::warn!(vendor = %vendor.id, contained = %other, "the vendor has the project token of a contained one, and is contained as well; resume it if that is meant");
-                Change::Contained
+        let change = if standing.contained {
+            standing.accounts.push(account);
+            Change::Moved
+        } else {
+            standing.accounts = vec![account];
+            match self.contained_with(&vendor.id, account).await? {
+                Some(other) => {
+                    tracing::warn!(vendor = %vendor.id, contained = %other, "the vendor has the project token of a contained one, and is contained as well; resume it if that is meant");
+                    Change::Contained
+                }
+                None => Change::Moved,
             }
-            None => Change::Moved,
         };
         let totals = outbox.book.totals.clone();
         outbox.write(standing, totals, change).await
@@ -173,7 +179,8 @@ impl Egress {
         vendor: &VendorId,
         account: u32,
     ) -> Result<Option<VendorId>, EgressError> {
-        let is_it = |standing: &Standing| standing.contained && standing.account == account;
+        let is_it =
+            |standing: &Standing| standing.contained && standing.accounts.contains(&account);
         for shared in self.all() {
             if is_it(&shared.standing().await) {
                 return Ok(Some(shared.vendor.clone()));
@@ -199,7 +206,8 @@ impl Egress {
     }
 
     /// Stops all sending of events and profiles to a vendor: closes its connections with what is still unsent, drops what
-    /// waits (counted) and stays so over restarts. Once this returns no further byte goes out.
+    /// waits (counted) and stays so over restarts. Once this returns no further byte goes out. Other vendors with the same account
+    /// are contained with it.
     ///
     /// # Errors
     /// [`EgressError::NotDurable`]: stopped, but a restart would forget it. [`EgressError::UnknownVendor`].
@@ -208,7 +216,25 @@ impl Egress {
         _permit: &Permit<Contain>,
         vendor: &VendorId,
     ) -> Result<(), EgressError> {
-        self.shared(vendor)?.contain(&self.options.outbound).await
+        let outbound = &self.options.outbound;
+        // Before anything is waited for: its worker may be about to be replaced.
+        let purpose = Purpose::VendorEvents(vendor.clone());
+        outbound.cut(&purpose);
+        let _workers = self.parked.lock().await;
+        let shared = self
+            .shared(vendor)
+            .inspect_err(|_| outbound.restore(&purpose))?;
+        let mut result = shared.contain(outbound).await;
+        for other in self.all() {
+            if shared.account.is_some()
+                && shared.account == other.account
+                && other.vendor != *vendor
+            {
+                tracing::warn!(vendor = %other.vendor, contained = %vendor, "the vendor has the project token of the one that is being contained, and is contained as well");
+                result = result.and(other.contain(outbound).await);
+            }
+        }
+        result
     }
 
     /// Ends a containment. Sending starts with what arrives from now on; what came before is counted as contained.
@@ -220,6 +246,7 @@ impl Egress {
         _permit: &Permit<Resume>,
         vendor: &VendorId,
     ) -> Result<(), EgressError> {
+        let _workers = self.parked.lock().await;
         let end = *self.options.journal.durable().borrow();
         self.shared(vendor)?
             .resume(&self.options.outbound, end)

@@ -6,7 +6,7 @@ use super::live::{Live, ranked};
 use crate::book::{Change, Standing};
 use crate::feed::Collected;
 use crate::outbox::Outbox;
-use crate::{EgressError, EgressLimits, VendorStatus};
+use crate::{EgressError, EgressLimits, VendorOptions, VendorStatus};
 use cofferdam_model::{Refusal, TimestampMs, VendorId};
 use cofferdam_outbound::{Outbound, Purpose};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -22,6 +22,8 @@ const LOST_MAX: usize = 100;
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) vendor: VendorId,
+    /// [`VendorOptions::account`].
+    pub(crate) account: Option<u32>,
     pub(crate) purpose: Purpose,
     pub(crate) outbox: tokio::sync::Mutex<Outbox>,
     live: Mutex<Live>,
@@ -36,14 +38,15 @@ pub(crate) struct Shared {
 
 impl Shared {
     /// Takes an opened outbox over; cuts the way out where it says so.
-    pub(crate) fn new(vendor: &VendorId, outbox: Outbox, outbound: &Outbound) -> Self {
-        let purpose = Purpose::VendorEvents(vendor.clone());
+    pub(crate) fn new(vendor: &VendorOptions, outbox: Outbox, outbound: &Outbound) -> Self {
+        let purpose = Purpose::VendorEvents(vendor.id.clone());
         let contained = outbox.book.standing.contained;
         if contained {
             outbound.cut(&purpose);
         }
         let shared = Self {
-            vendor: vendor.clone(),
+            vendor: vendor.id.clone(),
+            account: vendor.account(),
             purpose,
             live: Mutex::default(),
             contained: AtomicBool::new(contained),
@@ -140,6 +143,9 @@ impl Shared {
         }
         let mut standing = outbox.book.standing.clone();
         standing.skip_until = end.max(standing.cursor);
+        if let Some(account) = self.account {
+            standing.accounts = vec![account];
+        }
         let totals = outbox.book.totals.clone();
         outbox.write(standing, totals, Change::Resumed).await?;
         self.publish(&outbox);

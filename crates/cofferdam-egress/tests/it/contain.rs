@@ -383,3 +383,62 @@ async fn another_name_or_spelling_for_the_same_account_does_not_end_it() {
     let status = bench.status("renamed").await;
     assert_ne!(status.state, SendState::Contained);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn it_follows_the_account_through_other_tokens_and_to_other_files() {
+    let vendor = Vendor::start(None).await;
+    let bench = Bench::new(&[("a", &vendor)], Setup::default()).await;
+    let permit = bench.permit().await;
+    let state = async |name| bench.status(name).await.state;
+    let with = |named: &[(&str, &str)]| {
+        let options = |(name, token): &(&str, &str)| vendor_options(name, &vendor, token);
+        bench.egress.configure(named.iter().map(options).collect())
+    };
+    bench.egress.contain(&permit, &id("a")).await.unwrap();
+    // The token is rotated meanwhile, and the file renamed: neither the old nor the new one goes on.
+    with(&[("a", "rotated")]).await.unwrap();
+    with(&[("new", "rotated"), ("old", "token-a")])
+        .await
+        .unwrap();
+    for name in ["new", "old"] {
+        assert_eq!(state(name).await, SendState::Contained, "{name}");
+    }
+    // Once resumed, it is the new token that counts.
+    with(&[("a", "rotated")]).await.unwrap();
+    bench.resume("a").await;
+    bench.egress.contain(&permit, &id("a")).await.unwrap();
+    with(&[("again", "rotated")]).await.unwrap();
+    assert_eq!(state("again").await, SendState::Contained);
+    // Without a token nothing is known; the one before still counts.
+    with(&[("first", "other")]).await.unwrap();
+    with(&[("first", "")]).await.unwrap();
+    bench.egress.contain(&permit, &id("first")).await.unwrap();
+    with(&[("second", "other")]).await.unwrap();
+    assert_eq!(state("second").await, SendState::Contained);
+    // Two files with one token are one account.
+    with(&[("x", "shared"), ("y", "shared"), ("z", "alone")])
+        .await
+        .unwrap();
+    bench.egress.contain(&permit, &id("x")).await.unwrap();
+    assert_eq!(state("y").await, SendState::Contained);
+    assert_ne!(state("z").await, SendState::Contained);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn beside_a_reload_it_stops_all_the_same() {
+    let vendor = Vendor::start(None).await;
+    let bench = Bench::new(&[("a", &vendor)], Setup::default()).await;
+    let permit = bench.permit().await;
+    for token in ["one", "two", "three"] {
+        let options = vec![vendor_options("a", &vendor, token)];
+        let name = id("a");
+        let (configured, contained) = tokio::join!(
+            bench.egress.configure(options),
+            bench.egress.contain(&permit, &name)
+        );
+        configured.unwrap();
+        contained.unwrap();
+        assert_eq!(bench.status("a").await.state, SendState::Contained);
+        bench.resume("a").await;
+    }
+}

@@ -213,7 +213,9 @@ impl Client {
                     memory.broken += 1;
                     memory.broken_fresh += u64::from(is_fresh);
                     drop(memory);
-                    if self.gives_up && self.dice.below(3) == 0 {
+                    // An update has no id: sent again it would be another one.
+                    let is_update = path.starts_with("/engage");
+                    if is_update || self.gives_up && self.dice.below(3) == 0 {
                         return false;
                     }
                 }

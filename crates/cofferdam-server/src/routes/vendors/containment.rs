@@ -54,7 +54,10 @@ pub(crate) async fn contain(
         .contain(&permit, &vendor)
         .await
         .map_err(|error| ApiError::internal(&error))?;
-    let dropped_events = contained_count(&system, &vendor).await - before;
+    // The counts begin anew where the worker was replaced meanwhile.
+    let dropped_events = contained_count(&system, &vendor)
+        .await
+        .saturating_sub(before);
     Ok(Json(Contained {
         state: DeliveryState::Contained,
         dropped_events,
