@@ -258,6 +258,7 @@ fn main() {
         place: None,
         user_agent: None,
         limits: &limits,
+        forgotten: None,
     };
     let shapes: [(&str, Shape); 2] = [
         ("browser", events::browser_event),

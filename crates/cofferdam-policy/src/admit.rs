@@ -41,7 +41,7 @@ pub(crate) fn event(
     let intake = project
         .intake(context.received.day())
         .ok_or(Refusal::PolicyBroken)?;
-    let mut walker = Walker::new(project, intake, context.limits, event.properties.len());
+    let mut walker = Walker::new(project, intake, context, event.properties.len());
     if let Some(id) = event
         .identity
         .distinct_id
@@ -90,7 +90,7 @@ pub(crate) fn update(
     let intake = project
         .intake(context.received.day())
         .ok_or(Refusal::PolicyBroken)?;
-    let mut walker = Walker::new(project, intake, context.limits, update.values.len());
+    let mut walker = Walker::new(project, intake, context, update.values.len());
     let (group, person) = match &update.subject {
         Subject::Group { key, id } => {
             walker.envelope(Carrier::Top, "group_id", id);

@@ -32,6 +32,12 @@ pub struct ConsentState {
     pub objected: bool,
 }
 
+/// Knows whom the vault forgot a short time ago; asked of the ids of people and devices only.
+pub trait ForgottenIds: std::fmt::Debug {
+    /// Whether the id, in this spelling or the other one of the same device, named somebody who was forgotten.
+    fn is_forgotten(&self, id: &str) -> bool;
+}
+
 /// What is known at the door, once for all items of a request.
 #[derive(Clone, Copy, Debug)]
 pub struct IntakeContext<'a> {
@@ -53,6 +59,8 @@ pub struct IntakeContext<'a> {
     pub user_agent: Option<&'a str>,
     /// Limits on what is accepted.
     pub limits: &'a Limits,
+    /// Whose ids go nowhere, whoever names them beside their own; `None` where nobody was forgotten, which costs nothing.
+    pub forgotten: Option<&'a dyn ForgottenIds>,
 }
 
 /// Who it is, as vault resolved it.

@@ -26,7 +26,9 @@ mod values;
 
 pub use admit::usable_time;
 pub use admitted::{Admitted, Event, Finding, Record, ShapeField, Update, ValueType};
-pub use context::{ConsentState, IntakeContext, ResolvedIdentity, SendContext, Signals};
+pub use context::{
+    ConsentState, ForgottenIds, IntakeContext, ResolvedIdentity, SendContext, Signals,
+};
 pub use error::{PolicyPlace, PolicyProblem, RecordError};
 pub use explain::{Classification, Explanation, FieldExplanation, FieldOutcome, VendorOutcome};
 pub use forms::fits;

@@ -29,6 +29,16 @@ pub(crate) struct Leaf<'a> {
     pub(crate) coarse: Option<Form>,
 }
 
+/// A text or number as text: one id has one spelling, also where somebody sent it as a number.
+pub(crate) fn scalar_text<'v>(value: &'v Value<'_>) -> Option<Cow<'v, str>> {
+    match value {
+        Value::Text(text) => Some(Cow::Borrowed(text)),
+        Value::Int(number) => Some(Cow::Owned(number.to_string())),
+        Value::Float(number) => Some(Cow::Owned(number.to_string())),
+        Value::Null | Value::Bool(_) | Value::List(_) | Value::Object(_) => None,
+    }
+}
+
 /// Appends an unsigned number, seven bits a byte, low ones first.
 pub(crate) fn put_number(out: &mut Vec<u8>, mut number: u64) {
     while number >= 0x80 {

@@ -3,6 +3,7 @@
 //! Bytes come from the intake routes; entries go to the journal, from where every consumer reads at its own cursor.
 //! Invariant: what is acknowledged is durable (P4); nothing that policy did not admit leaves this file (P1, P2).
 
+mod forgotten;
 mod steps;
 
 use crate::counters::{Count, Counters};
@@ -16,6 +17,7 @@ use cofferdam_model::{Clock, Entropy, Limits, Place, Refusal, TimestampMs};
 use cofferdam_policy::{Signals, record};
 use cofferdam_vault::{Vault, VaultError};
 use cofferdam_wire::{Batch, Rejected};
+pub(crate) use forgotten::Forgotten;
 use std::net::IpAddr;
 use std::sync::{Arc, RwLock};
 use steps::Admission;

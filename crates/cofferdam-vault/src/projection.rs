@@ -5,7 +5,7 @@
 use crate::VaultError;
 use crate::consent::Scope;
 use crate::crypt::Secret;
-use crate::identity::index::{TOMBSTONE_MS, Tombstone};
+use crate::identity::index::Tombstone;
 use crate::vault::Vault;
 use cofferdam_model::{Definition, LinkKind};
 use sqlx::{Connection, QueryBuilder, Sqlite, SqliteConnection};
@@ -106,7 +106,7 @@ impl Vault {
                 .tombstone(key)
                 .is_some_and(|tombstone| match tombstone.number {
                     Some(forgotten) => forgotten == number,
-                    None => self.clock.now().0 < tombstone.erased_at.saturating_add(TOMBSTONE_MS),
+                    None => self.holds(tombstone.erased_at),
                 })
     }
 

@@ -178,8 +178,14 @@ impl Vault {
         self.organization(project, group, id, may_be_new)
     }
 
-    /// Whether an id is refused because whom it names was forgotten, as sent or in a device's spelling. Costs nothing while
-    /// nobody was.
+    /// Whether anybody was forgotten so short a time ago that late copies are refused.
+    #[must_use]
+    pub fn has_forgotten(&self) -> bool {
+        let people = self.people.read().unwrap_or_else(PoisonError::into_inner);
+        people.newest_tombstone().is_some_and(|at| self.holds(at))
+    }
+
+    /// Whether an id is refused because whom it names was forgotten, as sent or in a device's spelling.
     #[must_use]
     pub fn is_forgotten_id(&self, project: &ProjectName, id: &str) -> bool {
         let people = self.people.read().unwrap_or_else(PoisonError::into_inner);

@@ -367,6 +367,7 @@ impl Bench {
             place: None,
             user_agent: None,
             limits,
+            forgotten: None,
         }
     }
 

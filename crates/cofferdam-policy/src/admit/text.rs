@@ -8,13 +8,14 @@ use crate::admitted::Node;
 use crate::classify::UNCLASSIFIED;
 use crate::clean::{Clean, Place};
 use crate::detect::fold::is_unseen;
+use crate::detect::layer::percent;
 use crate::detect::{self, Detections};
 use crate::paths::{TEXT, WORDY};
 use crate::rules::{self, FieldKind};
 use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use cofferdam_model::{Category, DEVICE_PREFIX, IdKind, Value, is_uuid};
+use cofferdam_model::{Category, DEVICE_PREFIX, IdKind, Refusal, Value, is_uuid};
 use std::borrow::Cow;
 
 /// Longest text that still counts as one short word, bytes.
@@ -71,6 +72,10 @@ impl<'p> Walker<'p> {
             return self.text_leaf(view, Node::UrlText, text);
         }
         if let FieldKind::Id(kind) = view.kind {
+            let is_forgotten = |id: String| self.is_forgotten(kind, &id);
+            if self.has_forgotten() && percent(text).is_some_and(is_forgotten) {
+                return self.withhold(view, Node::UrlText, Refusal::Forgotten);
+            }
             return self.id(view, kind, Node::UrlText, text);
         }
         match self.look(view, PART, text) {
@@ -81,6 +86,9 @@ impl<'p> Walker<'p> {
 
     /// An id keeps its category whatever it looks like: a finding at most.
     fn id(&mut self, view: View<'_>, kind: IdKind, node: Node, text: &str) {
+        if self.is_forgotten(kind, text) {
+            return self.withhold(view, node, Refusal::Forgotten);
+        }
         let id = text.strip_prefix(DEVICE_PREFIX).unwrap_or(text);
         if !is_uuid(id.as_bytes()) {
             // An event's own id never comes again.

@@ -9,8 +9,8 @@ use crate::compile::{IntakeRow, IntakeTable, ProjectTable};
 use crate::detect::{self, Detections};
 use crate::paths::{BOOL, NESTED, NUMBER, PathInfo, TEXT, VARIANTS};
 use crate::rules::{FieldKind, KeyContext};
-use crate::{forms, values};
-use cofferdam_model::{Category, Limits, Refusal, Value};
+use crate::{ForgottenIds, IntakeContext, forms, values};
+use cofferdam_model::{Category, IdKind, Limits, Refusal, Value};
 use std::sync::Arc;
 
 /// How many layers of JSON in strings are looked into, objects and arrays included.
@@ -24,6 +24,7 @@ pub(super) struct Walker<'p> {
     pub(super) project: &'p ProjectTable,
     intake: &'p IntakeTable,
     limits: &'p Limits,
+    forgotten: Option<&'p dyn ForgottenIds>,
     pub(super) carrier: Carrier,
     /// The path of the field before, by which the next is guessed.
     before: Option<&'p PathInfo>,
@@ -60,13 +61,14 @@ impl<'p> Walker<'p> {
     pub(super) fn new(
         project: &'p ProjectTable,
         intake: &'p IntakeTable,
-        limits: &'p Limits,
+        context: &IntakeContext<'p>,
         properties: usize,
     ) -> Self {
         Self {
             project,
             intake,
-            limits,
+            limits: context.limits,
+            forgotten: context.forgotten,
             carrier: Carrier::Top,
             before: None,
             at: String::new(),
@@ -80,10 +82,12 @@ impl<'p> Walker<'p> {
         }
     }
 
-    /// A field of the SDK's envelope.
+    /// A field of the SDK's envelope. Whoever it is about was looked up before: what is about somebody forgotten does not come here.
     pub(super) fn envelope(&mut self, carrier: Carrier, key: &str, text: &str) {
         self.carrier = carrier;
+        let forgotten = self.forgotten.take();
         self.text(key, text, 0);
+        self.forgotten = forgotten;
     }
 
     /// A property that is only named.
@@ -182,6 +186,12 @@ impl<'p> Walker<'p> {
 
     fn number(&mut self, at: &str, node: Node, value: &Value<'_>) {
         let mut view = self.field(at, NUMBER);
+        if let FieldKind::Id(kind) = view.kind
+            && self.has_forgotten()
+            && values::scalar_text(value).is_some_and(|id| self.is_forgotten(kind, &id))
+        {
+            return self.withhold(view, node, Refusal::Forgotten);
+        }
         let context = match view.kind {
             FieldKind::Id(_) => None,
             // What cannot be a time is no measure either.
@@ -284,6 +294,33 @@ impl<'p> Walker<'p> {
     /// Records a finding about the field that comes next.
     pub(super) fn note(&mut self, class: u16) {
         self.found.push((to_u32(self.fields.len()), class));
+    }
+
+    /// Whether any id may be a forgotten one.
+    pub(super) fn has_forgotten(&self) -> bool {
+        self.forgotten.is_some()
+    }
+
+    /// Whether a text where a person's or device's id stands names somebody who was forgotten. Ids of other things may be the same
+    /// small numbers, and get tokens of their own.
+    pub(super) fn is_forgotten(&self, kind: IdKind, id: &str) -> bool {
+        matches!(kind, IdKind::Person | IdKind::Device)
+            && self
+                .forgotten
+                .is_some_and(|forgotten| forgotten.is_forgotten(id))
+    }
+
+    /// A field whose value nobody gets.
+    pub(super) fn withhold(&mut self, view: View<'_>, node: Node, refusal: Refusal) {
+        self.fields.push(Field {
+            path: view.path,
+            at: 0,
+            len: 0,
+            class: view.class,
+            node,
+            kept: Kept::Withheld(refusal),
+            home: view.row.home,
+        });
     }
 
     /// Decides on a value that has no parts.

@@ -5,7 +5,7 @@
 
 use crate::address::{name_ids, split_url};
 use crate::rules::FieldKind;
-use crate::values::{push_hex, uuid_text};
+use crate::values::{push_hex, scalar_text, uuid_text};
 use cofferdam_model::{
     DEVICE_PREFIX, IdKind, Pseudonyms, Refusal, TokenDomain, Value, is_nobody, is_uuid,
 };
@@ -18,12 +18,7 @@ pub(super) fn of_value(
     kind: FieldKind,
     value: &Value<'_>,
 ) -> Result<String, Refusal> {
-    let text: Cow<'_, str> = match value {
-        Value::Text(text) => Cow::Borrowed(text),
-        Value::Int(number) => Cow::Owned(number.to_string()),
-        Value::Float(number) => Cow::Owned(number.to_string()),
-        _ => return Err(Refusal::FormNotApplicable),
-    };
+    let text = scalar_text(value).ok_or(Refusal::FormNotApplicable)?;
     match kind {
         FieldKind::Id(IdKind::Person | IdKind::Device) => person(pseudonyms, domain, &text),
         FieldKind::Id(IdKind::Event) => Ok(event(pseudonyms, domain, &text)),

@@ -4,6 +4,7 @@
 
 mod cases;
 mod consent;
+mod forgotten;
 mod hostile;
 mod intersection;
 mod properties;

@@ -145,6 +145,7 @@ pub(crate) fn context<'a>(
         place,
         user_agent: None,
         limits,
+        forgotten: None,
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Invariant: a step either goes on or returns one refusal; a refused item leaves nothing behind but a count.
 
-use super::{Pipeline, Sender};
+use super::{Forgotten, Pipeline, Sender};
 use crate::projects::{Project, Projects, Shown};
 use crate::rates::Network;
 use cofferdam_journal::{Key, NO_KEY};
@@ -17,20 +17,6 @@ use cofferdam_wire::{Notes, Rejected};
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::Arc;
-
-/// Properties in which the SDKs name people and devices beside the subject.
-const NAMES_OF_IDS: [&str; 10] = [
-    "distinct_id",
-    "$distinct_id",
-    "$distinct_ids",
-    "$user_id",
-    "$device_id",
-    "$anon_id",
-    "$anon_distinct_id",
-    "$identified_id",
-    "alias",
-    "$alias",
-];
 
 /// The event by which Mixpanel's SDKs say that the person opted in.
 const OPT_IN: &str = "$opt_in";
@@ -199,11 +185,6 @@ impl<'a> ItemStep<'a> {
         let (known, mut definitions) = self.resolve(project, provenance, &event.identity)?;
         let person = known.person;
         let organization = self.organization_of(project, &event.properties, &mut definitions)?;
-        let others = self.without_forgotten(project, &event.properties);
-        let bereft = others.map(|properties| IncomingEvent {
-            properties,
-            ..event.clone()
-        });
         let made_up;
         let (insert_id, is_sent) = match event.insert_id.as_deref() {
             Some(insert_id) if !insert_id.is_empty() => (insert_id, true),
@@ -224,11 +205,11 @@ impl<'a> ItemStep<'a> {
             insert_key: key,
             insert_id,
         };
-        let mut context = self.context(project, provenance, known.consent);
+        let forgotten = Forgotten::of(&self.pipeline.vault, &project.name);
+        let mut context = self.context(project, provenance, known.consent, forgotten.as_ref());
         let opts_in = &*event.name == OPT_IN;
         // What comes after the yes in the same request comes after the yes.
         context.signals.opted_in |= opts_in || admission.opted_in.contains(&person);
-        let event = bereft.as_ref().unwrap_or(event);
         let admitted = self.policy.admit(&context, event, &identity)?;
         if opts_in {
             admission.opted_in.push(person);
@@ -273,14 +254,9 @@ impl<'a> ItemStep<'a> {
             insert_key: NO_KEY,
             insert_id: "",
         };
-        let mut context = self.context(project, provenance, consent);
+        let forgotten = Forgotten::of(&self.pipeline.vault, &project.name);
+        let mut context = self.context(project, provenance, consent, forgotten.as_ref());
         context.signals.opted_in |= admission.opted_in.contains(&person);
-        let others = self.without_forgotten(project, &update.values);
-        let bereft = others.map(|values| IncomingUpdate {
-            values,
-            ..update.clone()
-        });
-        let update = bereft.as_ref().unwrap_or(update);
         let admitted = self.policy.admit_update(&context, update, &identity)?;
         admission.keep(admitted.into(), NO_KEY, definitions);
         Ok(())
@@ -373,34 +349,12 @@ impl<'a> ItemStep<'a> {
         Ok(resolved.number)
     }
 
-    /// The properties without ids of people who were forgotten; `None` where there are none of those. Whoever names such an id
-    /// beside their own, such as the next user of the same device, is not refused, but the id goes nowhere.
-    fn without_forgotten<'v>(
-        &self,
-        project: &Project,
-        properties: &[(Cow<'v, str>, Value<'v>)],
-    ) -> Option<Vec<(Cow<'v, str>, Value<'v>)>> {
-        let names = |value: &Value<'_>| {
-            value
-                .as_text()
-                .is_some_and(|id| self.pipeline.vault.is_forgotten_id(&project.name, id))
-        };
-        let is_clean = |(key, value): &&(Cow<'_, str>, Value<'_>)| {
-            !NAMES_OF_IDS.contains(&&**key)
-                || match value {
-                    Value::List(items) => !items.iter().any(names),
-                    single => !names(single),
-                }
-        };
-        let is_bereft = !properties.iter().all(|property| is_clean(&property));
-        is_bereft.then(|| properties.iter().filter(is_clean).cloned().collect())
-    }
-
     fn context<'b>(
         &'b self,
         project: &'b Project,
         provenance: Provenance,
         consent: ConsentState,
+        forgotten: Option<&'b Forgotten<'_>>,
     ) -> IntakeContext<'b> {
         let sender = self.sender;
         IntakeContext {
@@ -413,6 +367,7 @@ impl<'a> ItemStep<'a> {
             place: self.place,
             user_agent: sender.user_agent.filter(|_| sender.is_person),
             limits: &self.pipeline.limits,
+            forgotten: forgotten.map(|forgotten| forgotten as _),
         }
     }
 

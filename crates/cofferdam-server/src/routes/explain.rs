@@ -4,6 +4,7 @@ use super::api::{Answer, Shared, known_project};
 use super::sent::Body;
 use crate::auth::Asking;
 use crate::error::ApiError;
+use crate::pipeline::Forgotten;
 use axum::Json;
 use axum::extract::State;
 use cofferdam_access::ReadConfig;
@@ -104,6 +105,7 @@ pub(super) async fn explain(
             ));
         }
     };
+    let forgotten = Forgotten::of(&system.vault, &project);
     let context = IntakeContext {
         project: &project,
         received: system.clock.now(),
@@ -114,6 +116,7 @@ pub(super) async fn explain(
         place: None,
         user_agent: None,
         limits,
+        forgotten: forgotten.as_ref().map(|forgotten| forgotten as _),
     };
     let explanation = system.policies.active().explain(&context, event);
     Ok(Json(describe(&event.name, explanation)))

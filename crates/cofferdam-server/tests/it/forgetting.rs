@@ -142,6 +142,10 @@ async fn nobody_else_brings_a_forgotten_id_back_to_a_vendor() {
             "$merge",
             json!({ "distinct_id": "b", "$distinct_ids": ["b", "a"] }),
         ),
+        said(
+            "Elsewhere",
+            json!({ "distinct_id": "b", "user_id": "a", "device_id": "d4", "nested": { "user_id": "a" } }),
+        ),
         said("Last", json!({ "distinct_id": "b" })),
     ];
     for other in others {
@@ -170,6 +174,15 @@ async fn nobody_else_brings_a_forgotten_id_back_to_a_vendor() {
         text.contains("Looked"),
         "the next user of the device is not refused"
     );
+    let asked = json!({ "project": "console", "event": { "event": "Looked", "properties": { "distinct_id": "b", "user_id": "a" } } });
+    let (_, explained) = server
+        .api(Method::POST, "/api/v1/explain", Some(asked))
+        .await;
+    let mut fields = explained["fields"].as_array().unwrap().iter();
+    let field = fields.find(|field| field["path"] == "properties.user_id");
+    let field = field.unwrap();
+    assert_eq!(field["home"]["withheld"], "forgotten", "{field}");
+    assert_eq!(field["vendors"]["acme"]["withheld"], "forgotten", "{field}");
     server.stop().await;
 }
 

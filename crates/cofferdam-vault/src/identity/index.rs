@@ -54,6 +54,7 @@ pub(crate) struct People {
     /// Links that are not confirmed durable, under both their numbers.
     pending_links: HashMap<u32, Vec<Definition>>,
     tombstones: HashMap<[u8; 16], Tombstone>,
+    newest_tombstone: Option<i64>,
 }
 
 impl std::fmt::Debug for People {
@@ -86,8 +87,9 @@ impl People {
             .copied()
     }
 
-    pub(crate) fn has_tombstones(&self) -> bool {
-        !self.tombstones.is_empty()
+    /// When somebody was forgotten last, milliseconds since 1970; `None` where nobody was.
+    pub(crate) fn newest_tombstone(&self) -> Option<i64> {
+        self.newest_tombstone
     }
 
     pub(crate) fn tombstone(&self, key: &[u8; 16]) -> Option<Tombstone> {
@@ -323,10 +325,11 @@ impl People {
             row.flags &= !PENDING;
         }
         let number = Some(number);
-        self.tombstones.insert(key, Tombstone { number, erased_at });
+        self.bury(key, Tombstone { number, erased_at });
     }
 
     pub(crate) fn bury(&mut self, key: [u8; 16], tombstone: Tombstone) {
+        self.newest_tombstone = self.newest_tombstone.max(Some(tombstone.erased_at));
         self.tombstones.insert(key, tombstone);
     }
 

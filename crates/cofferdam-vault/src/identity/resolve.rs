@@ -162,16 +162,19 @@ impl Vault {
         let [prefix, text] = *id;
         let holds = |pieces: &[&str; 2]| {
             let stone = people.tombstone(&self.person_key(project, pieces));
-            stone.is_some_and(|stone| {
-                self.clock.now().0 < stone.erased_at.saturating_add(TOMBSTONE_MS)
-            })
+            stone.is_some_and(|stone| self.holds(stone.erased_at))
         };
         let other = match (prefix, text.strip_prefix(DEVICE_PREFIX)) {
             ("", None) => [DEVICE_PREFIX, text],
             ("", Some(bare)) => ["", bare],
             _ => ["", text],
         };
-        people.has_tombstones() && (holds(id) || holds(&other))
+        people.newest_tombstone().is_some() && (holds(id) || holds(&other))
+    }
+
+    /// Whether a tombstone of that time, milliseconds since 1970, still holds.
+    pub(crate) fn holds(&self, erased_at: i64) -> bool {
+        self.clock.now().0 < erased_at.saturating_add(TOMBSTONE_MS)
     }
 
     /// The two ids of the claim's link, looked up; `None` where there is no link, or the device of it was forgotten. An event

@@ -176,6 +176,7 @@ async fn late_copies_are_refused_for_30_days_and_then_it_is_somebody_new() {
     for (id, is_hers) in [("d1", true), ("$device:d1", true), ("d8", false)] {
         assert_eq!(vault.is_forgotten_id(&project(), id), is_hers, "{id}");
     }
+    assert!(vault.has_forgotten());
     // Somebody else on her device is not refused, and not linked to it.
     let carol = resolve(by_device("d1", Some("carol"))).unwrap();
     assert_eq!(carol.new_people, 1);

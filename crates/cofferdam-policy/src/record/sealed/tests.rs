@@ -81,6 +81,7 @@ fn record(policy: &Policy, person: u32, number: u8) -> Record {
         place: None,
         user_agent: None,
         limits: &limits,
+        forgotten: None,
     };
     let event = IncomingEvent {
         index: 0,

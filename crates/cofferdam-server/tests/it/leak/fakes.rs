@@ -66,6 +66,7 @@ pub(super) fn admit(policy: &Policy, key: &str, value: &str) -> Record {
         place: None,
         user_agent: None,
         limits: &limits,
+        forgotten: None,
     };
     let identity = ResolvedIdentity {
         person: PersonNumber(17),
