@@ -11,6 +11,7 @@ mod walk;
 use crate::admitted::{Admitted, Blob, Body, Event, NAME_FIELD, Sort, TimeNote, Update};
 use crate::classify::{Basis, Carrier, Class};
 use crate::compile::{ProjectTable, Tables};
+use crate::names;
 use crate::paths::PathInfo;
 use crate::rules::FieldKind;
 use crate::{ConsentMode, IntakeContext, PolicyId, ResolvedIdentity};
@@ -55,7 +56,7 @@ pub(crate) fn event(
     let mut sent = derived::Sent::default();
     for (key, value) in &event.properties {
         sent.note(key);
-        walker.value(key, value, 0);
+        walker.value(&names::plain(key), value, 0);
     }
     derived::add(&mut walker, context, sent);
     let name = name(&mut walker, &event.name);
@@ -111,10 +112,11 @@ pub(crate) fn update(
         }
     };
     for (key, value) in &update.values {
+        let key = names::plain(key);
         if update.operation == Operation::Unset {
-            walker.named(key);
+            walker.named(&key);
         } else {
-            walker.value(key, value, 0);
+            walker.value(&key, value, 0);
         }
     }
     let (time, time_note) = time(update.time, context.received);

@@ -17,6 +17,7 @@ mod explain;
 mod forms;
 mod minimize;
 mod minimized;
+mod names;
 mod paths;
 mod policy;
 pub mod record;

@@ -5,7 +5,7 @@
 
 use crate::classify::{Basis, Carrier, Class, Classifier, RuleName, WORDS};
 use crate::clean::CleanTexts;
-use crate::detect;
+use crate::names;
 use crate::rules::{KeyContext, ValueType};
 use cofferdam_model::Category;
 use foldhash::fast::RandomState;
@@ -34,7 +34,7 @@ pub(crate) const WORDY: u16 = 5;
 /// A path and what it is.
 #[derive(Debug)]
 pub(crate) struct PathInfo {
-    /// As looked up, without prefix: may hold what the path hides.
+    /// As looked up, without prefix, [`names::STEP`] between its names: may hold what the path hides.
     key: Box<str>,
     pub(crate) carrier: Carrier,
     /// With prefix; personal data in a key's name is masked.
@@ -52,15 +52,16 @@ pub(crate) struct PathInfo {
 
 impl PathInfo {
     pub(crate) fn new(classifier: &Classifier, carrier: Carrier, key: &str) -> Self {
-        let detections = detect::inspect_name(key, &classifier.switches);
+        // An event's name and a group's key are one name each.
+        let (name, detections) = if carrier == Carrier::Name {
+            names::shown(&names::plain(key), &classifier.switches)
+        } else {
+            names::shown(key, &classifier.switches)
+        };
         let found = detections
             .worst()
             .map(|worst| (worst.category, RuleName::Known(worst.rule.as_str())));
-        let name: Arc<str> = if found.is_some() {
-            Arc::from(detect::mask(key, &detections))
-        } else {
-            Arc::from(key)
-        };
+        let name: Arc<str> = Arc::from(name);
         let class = |value_type| {
             let class = classifier.class(carrier, &name, value_type);
             match &found {

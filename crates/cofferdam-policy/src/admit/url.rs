@@ -9,6 +9,7 @@ use crate::admitted::Node;
 use crate::classify::{Basis, Class, RuleName};
 use crate::clean::{Clean, Place};
 use crate::detect::{self, Detections};
+use crate::names;
 use crate::paths::TEXT;
 use crate::rules::FieldKind;
 use cofferdam_model::Category;
@@ -105,7 +106,7 @@ impl<'p> Walker<'p> {
                 break;
             }
             inside.truncate(at.len() + mark.len());
-            inside.push_str(key);
+            inside.push_str(&names::plain(key));
             self.part(&inside, value);
         }
         self.at = inside;

@@ -7,6 +7,7 @@ use crate::admitted::{EXTRA, Field, Kept, Node};
 use crate::classify::{Basis, Carrier, Class};
 use crate::compile::{IntakeRow, IntakeTable, ProjectTable};
 use crate::detect::{self, Detections};
+use crate::names::{self, STEP};
 use crate::paths::{BOOL, NESTED, NUMBER, PathInfo, TEXT, VARIANTS};
 use crate::rules::{FieldKind, KeyContext};
 use crate::{ForgottenIds, IntakeContext, forms, values};
@@ -127,10 +128,11 @@ impl<'p> Walker<'p> {
             Value::Object(members) => {
                 let path = self.field(at, NESTED).path;
                 let open = self.open(path, Node::Object);
-                let mut inside = self.below(at, ".");
+                let mut inside = self.below(at, "");
+                inside.push(STEP);
                 for (key, member) in members {
                     inside.truncate(at.len() + 1);
-                    inside.push_str(key);
+                    inside.push_str(&names::plain(key));
                     self.value(&inside, member, depth + 1);
                 }
                 self.at = inside;

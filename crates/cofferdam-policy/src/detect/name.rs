@@ -5,7 +5,7 @@
 //! Invariant: what would be found in a value that stands alone is found as a name within a path, and the work grows with the
 //! path's length only.
 
-use super::scan::census;
+use super::scan::{AT, ESCAPE, census};
 use super::{Detections, inspect, is_quiet};
 use crate::rules::{KeyContext, RuleSwitches};
 
@@ -19,14 +19,18 @@ const PARENT_BYTES_MAX: usize = 64;
 /// Everything found in a field's path, in an event's name, or in a host with its labels.
 pub(crate) fn inspect_name(path: &str, switches: &RuleSwitches) -> Detections {
     let mut found = inspect(path, KeyContext::NONE, switches);
+    // Where an address ends, dots do not tell: `bob@example.org.1` may be an address with something below it.
+    let is_open = census(path).has(AT | ESCAPE) || !path.is_ascii();
     let mut brackets = 0;
     let mut parent = "";
     let mut start = 0;
     while start < path.len() && !found.is_full() {
         let rest = path.get(start..).unwrap_or("");
-        let mut ends = rest.match_indices(is_mark).map(|(end, _)| end);
-        let one = ends.next().unwrap_or(rest.len());
-        let run = ends.nth(RUN_MAX - 2).unwrap_or(rest.len());
+        let mut ends = [rest.len(); RUN_MAX];
+        for (end, mark) in ends.iter_mut().zip(rest.match_indices(is_mark)) {
+            *end = mark.0;
+        }
+        let [one, between @ .., run] = ends;
         let json = match rest.as_bytes() {
             [b'[', b']', ..] => 0,
             [b'[' | b'{', ..] if brackets < BRACKETS_MAX => {
@@ -36,8 +40,9 @@ pub(crate) fn inspect_name(path: &str, switches: &RuleSwitches) -> Detections {
             }
             _ => 0,
         };
-        for end in [one, run, json] {
-            let part = rest.get(..end).unwrap_or("");
+        let between = if is_open { between.as_slice() } else { &[] };
+        for end in [one, run, json].iter().chain(between) {
+            let part = rest.get(..*end).unwrap_or("");
             if part.len() < 2 || part.len() == path.len() || is_quiet(part, &census(part)) {
                 continue;
             }

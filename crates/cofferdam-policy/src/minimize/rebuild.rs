@@ -14,7 +14,8 @@ pub(super) trait Recipient {
     /// The value of a leaf in the form that the recipient may have, and that form; `None` where it does not go.
     fn leaf(&mut self, number: usize) -> Option<(Value<'static>, Form)>;
 
-    /// A part of a URL of which the recipient gets less than the whole base.
+    /// A part that does not go: of a URL of which the recipient gets less than the whole base, or below a name that is a piece
+    /// of personal data.
     fn drop_part(&mut self, number: usize);
 }
 
@@ -60,19 +61,40 @@ fn object(
     let mut members = Vec::new();
     let mut next = number + 1;
     while next < end {
-        let key = key(body, number, next).map(|key| Cow::Owned(key.to_owned()));
+        let Some(key) = key(body, number, next) else {
+            next = dropped(body, next, end, recipient);
+            continue;
+        };
         let (member, after) = value(body, next, end, recipient);
-        if let (Some(key), Some(member)) = (key, member)
+        if let Some(member) = member
             && !is_taken(
-                &key,
+                key,
                 members.iter().map(|(key, _): &(Cow<'_, str>, _)| &**key),
             )
         {
-            members.push((key, member));
+            members.push((Cow::Owned(key.to_owned()), member));
         }
         next = after;
     }
     (!members.is_empty()).then_some(Value::Object(members))
+}
+
+/// Drops the part that begins at a field, with all that is in it; the number of the field after it.
+fn dropped(body: &Body, number: usize, end: usize, recipient: &mut dyn Recipient) -> usize {
+    let inside = match body.fields.get(number) {
+        Some(field) if field.kept == Kept::Inside => field.len as usize,
+        _ => 0,
+    };
+    let after = (number + 1 + inside).min(end);
+    let is_leaf = |at: &usize| {
+        body.fields
+            .get(*at)
+            .is_some_and(|field| field.kept != Kept::Inside)
+    };
+    for leaf in (number..after).filter(is_leaf) {
+        recipient.drop_part(leaf);
+    }
+    after
 }
 
 /// Whether a name that was masked stands there already: of several that became the same, only the first goes.
@@ -96,15 +118,12 @@ fn list(
     (!items.is_empty()).then_some(Value::List(items))
 }
 
-/// The name of a part: what its path has beyond the whole's path and the mark between them. Where masking of a name has
-/// changed the path, the whole path stands for it.
+/// The name of a part: what its path has beyond the whole's path and the mark between them. `None` where the whole's name is
+/// a piece of personal data that reaches into the part's: nobody gets it then.
 fn key(body: &Body, whole: usize, part: usize) -> Option<&str> {
     let whole = body.fields.get(whole).and_then(|field| body.path(field))?;
     let part = body.fields.get(part).and_then(|field| body.path(field))?;
-    part.path
-        .strip_prefix(&*whole.path)
-        .and_then(|rest| rest.get(1..))
-        .or(Some(&part.name))
+    part.path.strip_prefix(&*whole.path)?.strip_prefix('.')
 }
 
 /// The base, then the parts that may go, where the base goes whole.
@@ -126,9 +145,9 @@ fn url(
     for part in number + 2..end {
         let path = body.fields.get(part).and_then(|field| body.path(field));
         let rest = path
-            .and_then(|path| path.path.get(whole.path.len()..))
+            .and_then(|path| path.path.strip_prefix(&*whole.path))
             .unwrap_or("");
-        if !is_clear {
+        if !is_clear || rest.is_empty() {
             recipient.drop_part(part);
             continue;
         }

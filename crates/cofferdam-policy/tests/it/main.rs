@@ -7,6 +7,7 @@ mod consent;
 mod forgotten;
 mod hostile;
 mod intersection;
+mod names;
 mod properties;
 mod records;
 mod support;
