@@ -108,4 +108,6 @@ refusals! {
     VendorRefused = "vendor_refused", "the vendor refused it";
     /// Sent once with an unknown outcome and not repeatable without counting twice.
     NotRepeatable = "not_repeatable", "its outcome is unknown and repeating it would count twice";
+    /// The vendor's protocol never carries the field.
+    NeverSent = "never_sent", "no vendor is ever sent it, whatever its contract lists";
 }

@@ -4,11 +4,13 @@
 
 mod nobody;
 
-use crate::admitted::{Admitted, Body, Event, Kept, Record};
-use crate::classify::{Basis, Class};
+use crate::admitted::{Admitted, Body, Event, Kept, NAME_FIELD, Node, Record};
+use crate::classify::{BEHAVIOR, Basis, CONTENT, Class};
 use crate::minimize::{self, Outcome, Sender};
-use crate::rules::Evidence;
-use crate::{IntakeContext, Policy, PolicyId, SendContext, ValueType, VendorItem};
+use crate::rules::{Evidence, FieldKind};
+use crate::{
+    IntakeContext, Minimized, Policy, PolicyId, SendContext, ValueType, Vendor, VendorItem,
+};
 use cofferdam_model::{Category, Form, Refusal, VendorId};
 use nobody::Nobody;
 use serde::Serialize;
@@ -56,6 +58,8 @@ pub struct FieldExplanation {
     pub home: FieldOutcome,
     /// What each vendor gets.
     pub vendors: Vec<(VendorId, FieldOutcome)>,
+    /// Whether personal data in it is masked, for everybody, before any form.
+    pub masked: bool,
     /// One sentence for a human.
     pub because: String,
 }
@@ -110,7 +114,8 @@ pub(crate) fn explain(
         &Nobody,
         Some(&mut home),
     );
-    let at_home = fates(body, at_home.err(), home);
+    let home_refused = at_home.err();
+    let at_home = fates(body, home_refused, home);
     let send = SendContext {
         epoch: 0,
         today: day,
@@ -118,7 +123,7 @@ pub(crate) fn explain(
         admitted_under: policy,
     };
     let mut vendors = Vec::new();
-    let mut columns = Vec::new();
+    let (mut columns, mut envelopes) = (Vec::new(), Vec::new());
     for vendor in &policy.tables().vendors {
         let mut trace = Vec::new();
         let sender = Sender {
@@ -130,7 +135,9 @@ pub(crate) fn explain(
             sealer: &Nobody,
             pseudonyms: &Nobody,
         };
-        let refused = minimize::vendor(&sender, &record, Some(&mut trace)).err();
+        let minimized = minimize::vendor(&sender, &record, Some(&mut trace));
+        envelopes.push((vendor.source.id.clone(), envelope(&minimized)));
+        let refused = minimized.err();
         columns.push((vendor.source.id.clone(), fates(body, refused, trace)));
         vendors.push(VendorOutcome {
             vendor: vendor.source.id.clone(),
@@ -138,7 +145,9 @@ pub(crate) fn explain(
             observed: vendor.is_observed(day),
         });
     }
-    let fields = body
+    let home = home_refused.map_or(FieldOutcome::Form(Form::Clear), FieldOutcome::Refused);
+    let mut fields = of_envelope(policy, body, home, &envelopes);
+    let of_record = body
         .fields
         .iter()
         .enumerate()
@@ -150,24 +159,91 @@ pub(crate) fn explain(
                 .iter()
                 .filter_map(|(id, column)| Some((id.clone(), *column.get(number)?)))
                 .collect();
+            let masked = is_masked(body, number, class);
             Some(FieldExplanation {
+                masked,
                 path: Arc::clone(&info.path),
                 value_type: field.node.value_type(),
                 category: class.category,
                 rule: class.rule.to_arc(),
                 evidence: evidence(class),
-                because: because(class, home, &vendors),
+                because: because(class.category, &evidence(class), masked, home, &vendors),
                 home,
                 vendors,
             })
-        })
-        .collect();
+        });
+    fields.extend(of_record);
     Explanation {
         policy: policy.id(),
         refused: None,
         vendors,
         fields,
     }
+}
+
+/// What a vendor gets of the event's name and its time, which are no fields of the record.
+type Envelope = [FieldOutcome; 2];
+
+fn envelope(minimized: &Result<Minimized<Vendor>, Refusal>) -> Envelope {
+    let exposures = match minimized.as_ref().map(Minimized::item) {
+        Ok(VendorItem::Event(event)) => event.exposures.as_slice(),
+        Ok(VendorItem::Update(update)) => update.exposures.as_slice(),
+        Err(refusal) => return [FieldOutcome::Refused(*refusal); 2],
+    };
+    ["event", "time"].map(|path| {
+        let form = exposures.iter().find(|exposure| *exposure.path == *path);
+        form.map_or(FieldOutcome::Refused(Refusal::Withheld), |exposure| {
+            FieldOutcome::Form(exposure.form)
+        })
+    })
+}
+
+/// The event's name and time, as fields like any other.
+fn of_envelope(
+    policy: &Policy,
+    body: &Body,
+    home: FieldOutcome,
+    envelopes: &[(VendorId, Envelope)],
+) -> Vec<FieldExplanation> {
+    let mut projects = policy.tables().projects.iter();
+    let time = projects
+        .find(|project| project.source.name == body.project)
+        .map_or(BEHAVIOR, |project| project.classifier.time_category());
+    let of = |number: usize, path: &str, category: Category, value_type: ValueType| {
+        let vendors: Vec<(VendorId, FieldOutcome)> = envelopes
+            .iter()
+            .filter_map(|(id, envelope)| Some((id.clone(), *envelope.get(number)?)))
+            .collect();
+        let masked = path == "event" && body.found.iter().any(|(field, _)| *field == NAME_FIELD);
+        let evidence = "every event has it";
+        FieldExplanation {
+            path: Arc::from(path),
+            value_type,
+            category,
+            rule: Arc::from("sdk.envelope"),
+            evidence: Arc::from(evidence),
+            because: because(category, evidence, masked, home, &vendors),
+            home,
+            vendors,
+            masked,
+        }
+    };
+    vec![
+        of(0, "event", BEHAVIOR, ValueType::Text),
+        of(1, "time", time, ValueType::Integer),
+    ]
+}
+
+/// Whether what was found in a text is masked in it: of what is not withheld for it, free text and parts of URLs.
+fn is_masked(body: &Body, number: usize, class: &Class) -> bool {
+    let is_found = body
+        .found
+        .iter()
+        .any(|(field, _)| *field as usize == number);
+    let is_text = class.kind == FieldKind::FreeText || class.category.is_within(CONTENT);
+    let node = body.fields.get(number).map(|field| field.node);
+    let is_url = matches!(node, Some(Node::Url | Node::UrlText));
+    is_found && class.basis != Basis::Detected && (is_text || is_url)
 }
 
 /// What becomes of each field at a vendor. Where a path occurs more than once (lists), what goes outweighs what does not.
@@ -244,19 +320,28 @@ pub(crate) fn evidence(class: &Class) -> Arc<str> {
 }
 
 /// One sentence for a human.
-fn because(class: &Class, home: FieldOutcome, vendors: &[(VendorId, FieldOutcome)]) -> String {
-    let mut text = format!("It is `{}` ({}); home ", class.category, evidence(class));
-    say(&mut text, home);
+fn because(
+    category: Category,
+    evidence: &str,
+    masked: bool,
+    home: FieldOutcome,
+    vendors: &[(VendorId, FieldOutcome)],
+) -> String {
+    let mut text = format!("It is `{category}` ({evidence}); home ");
+    say(&mut text, home, masked);
     for (vendor, outcome) in vendors {
         text.push_str(&format!("; {vendor} "));
-        say(&mut text, *outcome);
+        say(&mut text, *outcome, masked);
     }
     text.push('.');
     text
 }
 
-fn say(text: &mut String, outcome: FieldOutcome) {
+fn say(text: &mut String, outcome: FieldOutcome, masked: bool) {
     match outcome {
+        FieldOutcome::Form(Form::Clear) if masked => {
+            text.push_str("gets it with the personal data in it masked");
+        }
         FieldOutcome::Form(Form::Clear) => text.push_str("gets it as sent"),
         FieldOutcome::Form(Form::Sealed) => text.push_str("keeps it sealed"),
         FieldOutcome::Form(form) => text.push_str(&format!("gets its {}", form.as_str())),

@@ -279,6 +279,9 @@ impl Picker<'_> {
             .path(field)
             .zip(body.class(field))
             .ok_or(Refusal::Malformed)?;
+        if is_never_sent(&info.path) {
+            return Err(Refusal::NeverSent);
+        }
         let (form, today, would) = self.form(body, info, class, field.node);
         if let Kept::Withheld(refusal) = field.kept {
             return Err(form.err().unwrap_or(refusal));
@@ -322,6 +325,12 @@ impl Picker<'_> {
         });
         Ok((value, form))
     }
+}
+
+/// Whether it is the event's address, by the names that mean one in the protocol: it is never sent, so that a vendor locates nobody.
+fn is_never_sent(path: &str) -> bool {
+    let name = crate::classify::Carrier::split(path).1;
+    matches!(name.strip_suffix("[]").unwrap_or(name), "ip" | "$ip")
 }
 
 /// What a table gives, or everything but secrets in observe mode.

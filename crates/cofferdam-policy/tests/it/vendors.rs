@@ -6,8 +6,8 @@ use cofferdam_model::{
     ProjectName, Provenance, Refusal, Subject, Value, VendorId,
 };
 use cofferdam_policy::{
-    HomeItem, HomeSubject, IntakeContext, Policy, PolicyId, PolicyPlace, Record, ResolvedIdentity,
-    VendorItem, VendorSubject,
+    FieldOutcome, HomeItem, HomeSubject, IntakeContext, Policy, PolicyId, PolicyPlace, Record,
+    ResolvedIdentity, VendorItem, VendorSubject,
 };
 use serde_json::json;
 use std::borrow::Cow;
@@ -45,6 +45,72 @@ fn ids_in_a_url_join_no_two_vendors() {
         assert!(!one.contains(leaked), "{one}");
     }
     assert!(one.contains("utm_source=a"), "{one}");
+}
+
+/// What the ledger lists and what `explain` says is what goes: no address, whatever is listed or observed; masked text as masked; the
+/// event's name and time as fields of their own.
+#[test]
+fn explanation_exposures_and_event_agree() {
+    let mut listed = analytics();
+    listed["user.device.ip_address"] = json!("clear");
+    listed["user.content"] = json!("clear");
+    let mut observed = vendor("observed", &analytics());
+    observed.observe_until = Some(RECEIVED.day());
+    let mut source = source(vec![vendor("listed", &listed), observed]);
+    source
+        .fields
+        .insert("properties.note".to_owned(), Category::of("user.content"));
+    let policy = compile(1, source);
+    let value = json!({"event": "Asked ada@example.com", "properties": {
+        "distinct_id": "ada", "ip": "203.0.113.7", "$ip": "203.0.113.7", "note": "please write to ada@example.com soon" }});
+    let record = admit(&policy, &value);
+    let (name, limits) = (ProjectName::from("console"), Limits::default());
+    let explanation = policy.explain(&context(&name, &limits, None), &event(&value));
+    let told = |path: &str| explanation.fields.iter().find(|field| *field.path == *path);
+    for id in ["listed", "observed"] {
+        let sent = sent(&policy, id, &record);
+        for exposure in &sent.exposures {
+            let field = told(&exposure.path).unwrap();
+            let (_, outcome) = field
+                .vendors
+                .iter()
+                .find(|(vendor, _)| vendor.as_str() == id)
+                .unwrap();
+            assert_eq!(
+                *outcome,
+                FieldOutcome::Form(exposure.form),
+                "{}",
+                field.path
+            );
+        }
+        let paths: Vec<&str> = sent.exposures.iter().map(|one| &*one.path).collect();
+        assert!(
+            paths.contains(&"event") && paths.contains(&"time"),
+            "{paths:?}"
+        );
+        assert!(!paths.iter().any(|path| path.ends_with("ip")), "{paths:?}");
+        assert!(property(&sent, "ip").is_none() && property(&sent, "$ip").is_none());
+    }
+    let address = told("properties.$ip").unwrap();
+    assert!(
+        address
+            .vendors
+            .iter()
+            .all(|(_, outcome)| *outcome == FieldOutcome::Refused(Refusal::NeverSent)),
+        "{address:?}"
+    );
+    let note = told("properties.note").unwrap();
+    let listed = sent(&policy, "listed", &record);
+    assert!(!text(&listed, "note").contains("ada@example.com"));
+    assert!(note.masked, "{note:?}");
+    assert!(
+        note.because
+            .contains("listed gets it with the personal data in it masked"),
+        "{}",
+        note.because
+    );
+    assert!(told("event").unwrap().masked);
+    assert!(!told("time").unwrap().masked);
 }
 
 #[test]

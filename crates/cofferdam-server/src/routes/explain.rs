@@ -46,6 +46,8 @@ struct ExplainedField {
     rule: String,
     evidence: String,
     because: String,
+    /// Whether personal data in it is masked, for everybody, before any form.
+    masked: bool,
     home: Outcome,
     /// By vendor id.
     vendors: BTreeMap<String, Outcome>,
@@ -153,6 +155,7 @@ fn field(field: FieldExplanation) -> ExplainedField {
         rule: field.rule.to_string(),
         evidence: field.evidence.to_string(),
         because: field.because,
+        masked: field.masked,
         home: field.home.into(),
         vendors: vendors
             .map(|(vendor, outcome)| (vendor.to_string(), outcome.into()))

@@ -625,6 +625,8 @@ export interface components {
             category: string;
             evidence: string;
             home: components["schemas"]["Outcome"];
+            /** @description Whether personal data in it is masked, for everybody, before any form. */
+            masked: boolean;
             path: string;
             rule: string;
             type: string;

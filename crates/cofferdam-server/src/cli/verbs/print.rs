@@ -383,10 +383,12 @@ pub(super) fn explanation(body: &Value) {
             }
         }
     }
-    let decision = |value: Option<&Value>| {
+    let decision = |field: &Value, value: Option<&Value>| {
         let value = value.unwrap_or(&Value::Null);
-        match value.get("form") {
-            Some(form) => form.as_str().unwrap_or_default().to_owned(),
+        let is_masked = field.get("masked").and_then(Value::as_bool) == Some(true);
+        match value.get("form").map(Value::as_str) {
+            Some(Some("clear")) if is_masked => "masked".to_owned(),
+            Some(form) => form.unwrap_or_default().to_owned(),
             None => format!("withheld ({})", text(value, "withheld")),
         }
     };
@@ -399,10 +401,11 @@ pub(super) fn explanation(body: &Value) {
                 text(field, "path"),
                 text(field, "category"),
                 text(field, "rule"),
-                decision(field.get("home")),
+                decision(field, field.get("home")),
             ];
             for vendor in &vendors {
                 row.push(decision(
+                    field,
                     field
                         .get("vendors")
                         .and_then(|map| map.get(vendor.as_str())),
