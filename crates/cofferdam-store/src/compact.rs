@@ -12,6 +12,7 @@ use crate::schema::{FIXED, ProjectSchema, ducklake_type, id};
 use crate::store::{FlushReport, Inner, Store};
 use crate::version::{DataFile, Version};
 use arrow_array::{Array, ArrayRef, RecordBatch, new_null_array};
+use arrow_schema::Field;
 use arrow_select::interleave::interleave;
 use cofferdam_model::{Day, ProjectName};
 use std::collections::BTreeSet;
@@ -199,11 +200,10 @@ fn merge(
         let (ids, batches) = Reader::open(&file.path, false)?.all()?;
         parts.extend(batches.into_iter().map(|batch| (ids.clone(), batch)));
     }
-    let ids: BTreeSet<i32> = parts.iter().flat_map(|(ids, _)| ids).copied().collect();
     let places = places(&parts)?;
-    let mut columns: Vec<(i32, Vec<ArrayRef>)> = Vec::new();
-    for id in ids {
-        let (_, kind) = column_of(&schema, id)
+    let mut columns: Vec<(Field, Vec<ArrayRef>)> = Vec::new();
+    for id in used(&parts) {
+        let (name, kind) = column_of(&schema, id)
             .ok_or_else(|| StoreError::damaged("a column that the catalog does not know"))?;
         let arrays = parts
             .iter()
@@ -212,48 +212,33 @@ fn merge(
                 None => new_null_array(&arrow_type(kind), batch.num_rows()),
             })
             .collect();
-        columns.push((id, arrays));
+        columns.push((field(name, kind, id), arrays));
     }
-    let mut batches = Vec::new();
-    for chunk in places.chunks(CHUNK_ROWS) {
+    drop(parts);
+    // One chunk at a time: what was merged is written before the next is.
+    let mut merged = places.chunks(CHUNK_ROWS).map(|chunk| {
         let indices: Vec<(usize, usize)> = chunk.iter().map(|place| (place.3, place.4)).collect();
-        let mut merged = Vec::with_capacity(columns.len());
-        for (id, arrays) in &columns {
+        let merged = columns.iter().map(|(field, arrays)| {
             let arrays: Vec<&dyn Array> = arrays.iter().map(AsRef::as_ref).collect();
-            let array = interleave(&arrays, &indices)
-                .map_err(|_| StoreError::damaged("files whose columns differ in type"))?;
-            merged.push((*id, array));
-        }
-        batches.push(merged);
-    }
-    let file = write_events(inner, project, day, &same_schema(&schema, batches)?)?;
+            interleave(&arrays, &indices)
+                .map(|array| (field.clone(), array))
+                .map_err(|_| StoreError::damaged("files whose columns differ in type"))
+        });
+        batch(merged.collect::<Result<_, _>>()?)
+    });
+    let file = write_events(inner, project, day, &mut merged)?;
     inner.sync_dirs(&inner.events_dir(project))?;
     Ok(file)
 }
 
-/// Batches of one schema, without columns that no row of any batch has.
-pub(crate) fn same_schema(
-    schema: &ProjectSchema,
-    batches: Vec<Vec<(i32, ArrayRef)>>,
-) -> Result<Vec<RecordBatch>, StoreError> {
-    let used: BTreeSet<i32> = batches
+/// Ids of the columns in which some row has something.
+fn used(parts: &[(Vec<i32>, RecordBatch)]) -> BTreeSet<i32> {
+    let columns = parts
         .iter()
-        .flatten()
+        .flat_map(|(ids, batch)| ids.iter().zip(batch.columns()));
+    columns
         .filter(|(_, array)| array.null_count() < array.len())
         .map(|(id, _)| *id)
-        .collect();
-    batches
-        .into_iter()
-        .map(|columns| {
-            let columns = columns
-                .into_iter()
-                .filter(|(id, _)| used.contains(id))
-                .filter_map(|(id, array)| {
-                    column_of(schema, id).map(|(name, kind)| (field(name, kind, id), array))
-                })
-                .collect();
-            batch(columns)
-        })
         .collect()
 }
 

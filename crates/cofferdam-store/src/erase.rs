@@ -9,17 +9,19 @@
 use crate::Set;
 use crate::StoreError;
 use crate::catalog::{Commit, NewFile};
-use crate::compact::same_schema;
+use crate::compact::column_of;
+use crate::encode::{batch, field};
 use crate::flush::write_events;
 use crate::read::{Reader, u32s};
-use crate::schema::id;
+use crate::schema::{ProjectSchema, id};
 use crate::store::{Inner, Store};
 use crate::version::{DataFile, Version};
 use arrow_array::cast::AsArray;
-use arrow_array::{Array, ArrayRef, StringArray};
+use arrow_array::{Array, ArrayRef, RecordBatch, StringArray};
 use arrow_schema::DataType;
 use cofferdam_access::{Erase, Permit};
 use cofferdam_model::{PersonNumber, ProjectName};
+use std::collections::BTreeSet;
 use std::sync::{Arc, PoisonError};
 
 /// What an erasure did.
@@ -160,7 +162,33 @@ fn rewrite(
         cleaned.push(columns);
     }
     let batches = same_schema(&view.schema, cleaned)?;
-    write_events(inner, project, file.day, &batches)
+    write_events(inner, project, file.day, &mut batches.into_iter().map(Ok))
+}
+
+/// Batches of one schema, without columns that no row of any batch has.
+fn same_schema(
+    schema: &ProjectSchema,
+    batches: Vec<Vec<(i32, ArrayRef)>>,
+) -> Result<Vec<RecordBatch>, StoreError> {
+    let used: BTreeSet<i32> = batches
+        .iter()
+        .flatten()
+        .filter(|(_, array)| array.null_count() < array.len())
+        .map(|(id, _)| *id)
+        .collect();
+    batches
+        .into_iter()
+        .map(|columns| {
+            let columns = columns
+                .into_iter()
+                .filter(|(id, _)| used.contains(id))
+                .filter_map(|(id, array)| {
+                    column_of(schema, id).map(|(name, kind)| (field(name, kind, id), array))
+                })
+                .collect();
+            batch(columns)
+        })
+        .collect()
 }
 
 /// The column without the texts of the persons.

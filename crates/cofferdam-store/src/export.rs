@@ -275,7 +275,7 @@ fn table(
             &LocalFiles,
             &dir,
             format!("{name}.parquet"),
-            &[batch],
+            &mut std::iter::once(Ok(batch)),
         )?)
     };
     Ok(Table {

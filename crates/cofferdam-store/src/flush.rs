@@ -13,7 +13,7 @@ use crate::schema::{ProjectSchema, id};
 use crate::stats::ColumnStats;
 use crate::store::{FlushReport, Inner, Store, Writer};
 use crate::version::{DataFile, Log, TailRow, Version};
-use crate::write::write;
+use crate::write::{Batches, write};
 use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
 use cofferdam_model::{Day, ProjectName, TimestampMs};
@@ -175,7 +175,7 @@ fn cut(inner: &Inner, version: &Version) -> Result<NewFiles, StoreError> {
         };
         rows.sort_unstable_by_key(TailRow::order);
         let batch = encode(&rows, &view.schema)?;
-        let file = write_events(inner, &project, day, &[batch])?;
+        let file = write_events(inner, &project, day, &mut std::iter::once(Ok(batch)))?;
         files.entry(project).or_default().push(file);
     }
     for project in files.keys() {
@@ -189,28 +189,23 @@ pub(crate) fn write_events(
     inner: &Inner,
     project: &ProjectName,
     day: Day,
-    batches: &[RecordBatch],
+    batches: Batches<'_>,
 ) -> Result<NewFile, StoreError> {
     let dir = inner.make_dir(project)?;
     let name = inner.names.next(&day.to_string());
     let files = &*inner.options.files;
-    let mut file = write(files, &dir, name, batches)?;
+    let mut events: BTreeSet<Arc<str>> = BTreeSet::new();
+    let mut named = batches.inspect(|batch| {
+        if let Ok(batch) = batch {
+            note_events(batch, &mut events);
+        }
+    });
+    let mut file = write(files, &dir, name, &mut named)?;
     let of = |id: i32| file.stats.iter().find(|column| column.id == id);
     let (time_min, time_max) = of(id::TIME)
         .and_then(ColumnStats::times)
         .ok_or_else(|| StoreError::damaged("a file without times"))?;
     let has_rest = of(id::REST).is_some();
-    let mut events: BTreeSet<Arc<str>> = BTreeSet::new();
-    for batch in batches {
-        let names = batch
-            .column_by_name("event")
-            .and_then(|column| column.as_string_opt::<i32>());
-        for name in names.into_iter().flatten().flatten() {
-            if !events.contains(name) {
-                events.insert(Arc::from(name));
-            }
-        }
-    }
     file.events = Some(EventFile {
         day,
         time_min,
@@ -219,4 +214,16 @@ pub(crate) fn write_events(
         has_rest,
     });
     Ok(file)
+}
+
+/// Adds the names of a batch's events.
+fn note_events(batch: &RecordBatch, events: &mut BTreeSet<Arc<str>>) {
+    let names = batch
+        .column_by_name("event")
+        .and_then(|column| column.as_string_opt::<i32>());
+    for name in names.into_iter().flatten().flatten() {
+        if !events.contains(name) {
+            events.insert(Arc::from(name));
+        }
+    }
 }

@@ -62,35 +62,41 @@ impl Names {
     }
 }
 
+/// Batches of one schema, each made when it is its turn.
+pub(crate) type Batches<'a> = &'a mut dyn Iterator<Item = Result<RecordBatch, StoreError>>;
+
 /// Writes a file of batches that share a schema with DuckLake ids; `relative` names it within `dir`. Blocking.
 pub(crate) fn write(
     files: &dyn Files,
     dir: &Path,
     relative: String,
-    batches: &[RecordBatch],
+    batches: Batches<'_>,
 ) -> Result<NewFile, StoreError> {
     let target = dir.join(&relative);
     let temporary = dir.join(format!("{relative}.tmp"));
-    let Some(first) = batches.first() else {
-        return Err(StoreError::damaged("a file without rows"));
-    };
+    let first = batches
+        .next()
+        .ok_or_else(|| StoreError::damaged("a file without rows"))??;
     let mut stats: Vec<ColumnStats> = Vec::new();
-    for (position, field) in first.schema_ref().fields().iter().enumerate() {
+    for field in first.schema_ref().fields() {
         let id = field
             .metadata()
             .get(parquet::arrow::PARQUET_FIELD_ID_META_KEY)
             .and_then(|id| id.parse().ok())
             .ok_or_else(|| StoreError::damaged("a column without id"))?;
-        let mut column = ColumnStats::new(id);
-        for batch in batches {
-            column.add(batch.column(position));
-        }
-        stats.push(column);
+        stats.push(ColumnStats::new(id));
     }
     let sink = files
         .create(&temporary)
         .map_err(StoreError::io(&temporary))?;
-    let (bytes, sizes) = encode(sink, &temporary, first, batches)?;
+    let mut rows = 0;
+    let mut count = |batch: &RecordBatch| {
+        rows += batch.num_rows() as u64;
+        for (column, array) in stats.iter_mut().zip(batch.columns()) {
+            column.add(array);
+        }
+    };
+    let (bytes, sizes) = encode(sink, &temporary, first, batches, &mut count)?;
     for (column, bytes) in stats.iter_mut().zip(sizes) {
         column.bytes = bytes;
     }
@@ -99,7 +105,7 @@ pub(crate) fn write(
         .map_err(StoreError::io(&target))?;
     Ok(NewFile {
         relative,
-        rows: batches.iter().map(|batch| batch.num_rows() as u64).sum(),
+        rows,
         bytes,
         footer_bytes: footer_bytes(&target)?,
         stats,
@@ -107,26 +113,30 @@ pub(crate) fn write(
     })
 }
 
+/// Returns the file's bytes, and those of each column.
 fn encode(
     sink: Box<dyn FileSink>,
     path: &Path,
-    first: &RecordBatch,
-    batches: &[RecordBatch],
+    first: RecordBatch,
+    rest: Batches<'_>,
+    count: &mut dyn FnMut(&RecordBatch),
 ) -> Result<(u64, Vec<u64>), StoreError> {
     let failed = || StoreError::parquet(path);
     let options = ArrowWriterOptions::new()
-        .with_properties(properties(first))
+        .with_properties(properties(&first))
         .with_skip_arrow_metadata(true);
+    let mut sizes = vec![0; first.num_columns()];
     let mut writer = ArrowWriter::try_new_with_options(Counted(sink, 0), first.schema(), options)
         .map_err(failed())?;
-    for batch in batches {
-        writer.write(batch).map_err(failed())?;
+    for batch in std::iter::once(Ok(first)).chain(rest) {
+        let batch = batch?;
+        count(&batch);
+        writer.write(&batch).map_err(failed())?;
     }
     let metadata = writer.finish().map_err(failed())?;
     let counted = writer.inner_mut();
     std::io::Write::flush(counted).map_err(StoreError::io(path))?;
     counted.0.sync().map_err(StoreError::io(path))?;
-    let mut sizes = vec![0; first.num_columns()];
     for group in metadata.row_groups() {
         for (size, column) in sizes.iter_mut().zip(group.columns()) {
             *size += column.compressed_size().unsigned_abs();
