@@ -12,9 +12,9 @@ pub(super) const RULES: &[Rule] = &[
         Types::TEXT_NUMBER,
         "a password, passphrase or PIN",
         "pin, pwd, pass",
-        "password, passwd, passphrase, passcode, passwort, kennwort, contrasena, mot de passe, pwd, pin \
-         number, user pin, card pin, password hash, new password, old password, current password, confirm \
-         password, password confirmation, credential, credentials",
+        "password, pass word, passwd, passphrase, pass phrase, passcode, pass code, passwort, kennwort, \
+         contrasena, mot de passe, pwd, pin number, user pin, card pin, password hash, new password, old \
+         password, current password, confirm password, password confirmation, credential, credentials",
     ),
     rule(
         "key.one_time_code",
@@ -22,7 +22,7 @@ pub(super) const RULES: &[Rule] = &[
         FieldKind::Plain,
         Types::TEXT_NUMBER,
         "a one-time code or recovery secret",
-        "code, oobCode, oob_code",
+        "code, oobCode, oob_code, 2fa",
         "otp, otp code, totp, mfa code, two factor code, 2fa code, verification code, confirmation code, \
          recovery code, recovery codes, backup code, backup codes, sms code, login code, auth code, \
          authorization code, magic link, reset code, seed phrase, mnemonic, security answer, security \
