@@ -48,7 +48,7 @@ fn the_parts_of_a_url_count_as_fields() {
     }
 }
 
-fn group_update(policy: &Policy, key: &str) -> Result<VendorUpdate, Refusal> {
+pub(crate) fn group_update(policy: &Policy, key: &str) -> Result<VendorUpdate, Refusal> {
     let group = IncomingUpdate {
         subject: Subject::Group {
             key: key.to_owned().into(),

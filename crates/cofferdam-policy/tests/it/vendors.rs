@@ -1,13 +1,14 @@
 //! Tokens, ids, groups and updates, and policies that do not compile.
 
+use crate::hostile::group_update;
 use crate::support::*;
 use cofferdam_model::{
-    Category, IdentityClaim, IncomingUpdate, Limits, Operation, OrganizationNumber, PersonNumber,
-    ProjectName, Provenance, Refusal, Subject, Value, VendorId,
+    Category, Form, IdentityClaim, IncomingUpdate, Limits, Operation, OrganizationNumber,
+    PersonNumber, ProjectName, Provenance, Refusal, Subject, Value, VendorId,
 };
 use cofferdam_policy::{
     FieldOutcome, HomeItem, HomeSubject, IntakeContext, Policy, PolicyId, PolicyPlace, Record,
-    ResolvedIdentity, VendorItem, VendorSubject,
+    ResolvedIdentity, VendorItem, VendorSource, VendorSubject,
 };
 use serde_json::json;
 use std::borrow::Cow;
@@ -369,4 +370,26 @@ fn a_policy_with_mistakes_names_them_all() {
             "Field(\"plan\")"
         ]
     );
+}
+
+#[test]
+fn a_group_key_that_nobody_named_is_exposed_as_unclassified_in_observe_mode() {
+    let observed = VendorSource {
+        observe_until: Some(day("2030-01-01")),
+        ..vendor("v", &analytics())
+    };
+    let observing = compile(1, source(vec![observed]));
+    for (key, category) in [("org_id", "user.behavior"), ("bobcanary", "unclassified")] {
+        let update = group_update(&observing, key).unwrap();
+        let exposure = update
+            .exposures
+            .iter()
+            .find(|one| &*one.path == "group_key");
+        let exposure = exposure.unwrap();
+        assert_eq!(exposure.category, Category::of(category), "{key}");
+        assert_eq!(exposure.form, Form::Clear);
+        let would = update.would_withhold.iter();
+        let told = would.filter(|(path, _)| &**path == "group_key").count();
+        assert_eq!(told, usize::from(key == "bobcanary"), "{key}");
+    }
 }
