@@ -1,7 +1,8 @@
 //! Counts that the operator sees: refusals, withheld fields, events a day. Kept in `control.db`.
 //!
 //! Counted in memory by intake and the projector, written with the projector's cursor in one transaction, so that what is
-//! counted from the journal is exact over restarts; counts of refused requests may lose the last seconds before a crash.
+//! counted from the journal (accepted, stored, withheld) is exact over restarts; counts of refused requests and of copies may lose
+//! the last seconds before a crash.
 //! Invariant: a count never holds a value, only names of projects, categories, recipients, reasons and field paths.
 
 use cofferdam_model::{Category, Day, Refusal};
@@ -20,7 +21,7 @@ pub enum Count {
     Withheld(Arc<str>, Category, Refusal),
     /// Events and updates refused, by project (empty where unknown) and why.
     Refused(Arc<str>, Refusal),
-    /// Events and updates accepted on a UTC day.
+    /// Events and updates accepted on a UTC day, copies included.
     Accepted(Day),
     /// Events stored, by UTC day of acceptance.
     Stored(Day),

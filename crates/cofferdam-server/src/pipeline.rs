@@ -125,7 +125,7 @@ impl Pipeline {
             }
             let is_written = appended.duplicates.len() < admission.records.len();
             self.record_opt_ins(&admission, is_written).await?;
-            self.count_accepted(received, &admission, appended.duplicates.len());
+            self.count_appended(received, &admission, appended.duplicates.len());
         }
         self.count_refused(&admission);
         Ok(Accepted {
@@ -214,11 +214,8 @@ impl Pipeline {
         )
     }
 
-    fn count_accepted(&self, received: TimestampMs, admission: &Admission, duplicates: usize) {
-        self.counters.add(
-            Count::Accepted(received.day()),
-            admission.records.len() as u64,
-        );
+    /// What is in the journal is counted as accepted from there, exactly; copies are not in it.
+    fn count_appended(&self, received: TimestampMs, admission: &Admission, duplicates: usize) {
         // Times that policy found impossible (1970, 2099); those that are no time at all are in the wire's notes.
         let replaced = admission
             .records
@@ -234,9 +231,12 @@ impl Pipeline {
                 .records
                 .first()
                 .map_or_else(|| Arc::from(""), |record| Arc::clone(&record.project().0));
-            self.counters.add(
-                Count::Refused(project, Refusal::Duplicate),
-                duplicates as u64,
+            self.counters.add_all(
+                [
+                    Count::Accepted(received.day()),
+                    Count::Refused(project, Refusal::Duplicate),
+                ]
+                .map(|count| (count, duplicates as u64)),
             );
         }
     }

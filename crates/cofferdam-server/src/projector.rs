@@ -277,8 +277,15 @@ impl Stretch {
         let lost = |refusal: Refusal, error: &dyn std::fmt::Display| {
             tracing::error!(entry.seq = entry.first_seq, %error, "a journal entry cannot be read and is passed over");
             if entry.first_seq >= projector.counted.load(Ordering::SeqCst) {
-                let count = Count::Refused(Arc::from(""), refusal);
-                projector.counters.add(count, u64::from(entry.records));
+                // When it came is in it, and so lost as well.
+                let counts = [
+                    Count::Accepted(projector.clock.now().day()),
+                    Count::Refused(Arc::from(""), refusal),
+                ];
+                let records = u64::from(entry.records);
+                projector
+                    .counters
+                    .add_all(counts.map(|count| (count, records)));
             }
         };
         let plain = match projector.vault.decrypt_entry(entry.tag, &entry.payload) {
@@ -321,6 +328,8 @@ impl Stretch {
                     let count = Count::Refused(Arc::clone(&project.0), Refusal::NewFieldsLimit);
                     *counts.entry(count).or_default() += left_out;
                 }
+                let accepted = Count::Accepted(read.record.received().day());
+                *counts.entry(accepted).or_default() += 1;
                 count(&mut counts, &home, read, minimized.as_ref());
             }
             // Those that the rest of the stretch would push out again need no copy.

@@ -184,14 +184,14 @@ pub(crate) fn run(folder: &Path, mode: &str, vendors: [&str; 2]) {
                 fsyncs.lock().unwrap().clear();
             }
         }
-        let (mut accepted, mut refused) = (0, 0);
-        for (count, amount) in system.counters.totals() {
-            match count {
-                Count::Accepted(_) => accepted += amount,
-                Count::Refused(..) => refused += amount,
-                _ => {}
-            }
-        }
+        // Nobody counts what is accepted while the consumers pause: it has its numbers in the journal.
+        let accepted = *system.journal.durable().borrow();
+        let is_refused = |count: &Count| matches!(count, Count::Refused(..));
+        let counts = system.counters.totals().into_iter();
+        let refused: u64 = counts
+            .filter(|(count, _)| is_refused(count))
+            .map(|(_, amount)| amount)
+            .sum();
         let mut fsyncs = fsyncs.lock().unwrap().clone();
         fsyncs.sort_by(f64::total_cmp);
         let (median, p99) = (quantile(&fsyncs, 0.5), quantile(&fsyncs, 0.99));

@@ -101,8 +101,18 @@ async fn sigkill_at_random_moments_loses_and_doubles_nothing() {
             sink.assert_repeats_identical(false)
         );
     }
+    let overview = place.api(Method::GET, "/api/v1/overview", "").await;
     assert!(terminate(&mut child).success(), "{}", place.log());
-    assert_stored_once(&place, &memory).await;
+    let stored = assert_stored_once(&place, &memory).await;
+    let counted = |name: &str| usize::try_from(overview[name].as_u64().unwrap()).unwrap();
+    assert_eq!(counted("stored"), stored);
+    // Of the updates that got no answer nobody knows how many were accepted.
+    let accepted = counted("accepted") - counted("duplicates");
+    assert!(
+        accepted >= stored + memory.updates.len(),
+        "{accepted} counted as accepted, {stored} events and {} updates were",
+        memory.updates.len()
+    );
     let worst = recoveries.iter().max().copied().unwrap_or_default();
     println!(
         "figure: kill: {kills} x SIGKILL, {} events acknowledged, {} sent without an answer, 0 lost, 0 doubled; recovery at worst {} ms",
@@ -178,7 +188,8 @@ fn assert_ledger_covers(radius: &Value, sink: &Sink) {
 }
 
 /// Every acknowledged event is in the store exactly once, no other more than once, and nothing that was not sent.
-pub(crate) async fn assert_stored_once(place: &Place, memory: &Memory) {
+/// Returns how many are stored.
+pub(crate) async fn assert_stored_once(place: &Place, memory: &Memory) -> usize {
     let started = Instant::now();
     let stored = stored(place).await;
     for marker in &memory.acknowledged {
@@ -193,6 +204,7 @@ pub(crate) async fn assert_stored_once(place: &Place, memory: &Memory) {
         stored.len(),
         started.elapsed().as_millis()
     );
+    stored.len()
 }
 
 /// How often each marker is in the store of a stopped server.
