@@ -19,8 +19,8 @@ const CHUNKS: usize = 64;
 /// Most paths remembered per project.
 pub(crate) const PATHS_MAX: usize = CHUNK * CHUNKS;
 const SLOTS: usize = PATHS_MAX * 2;
-/// Longest path remembered, bytes: names inside values and URLs have no bound of their own.
-const PATH_BYTES_MAX: usize = 1024;
+/// Longest path of a field, bytes.
+pub(crate) const PATH_BYTES_MAX: usize = 1024;
 
 /// How many classes a path has.
 pub(crate) const VARIANTS: usize = 6;

@@ -52,7 +52,7 @@ impl<'p> Walker<'p> {
         if (view.kind == FieldKind::Url || has_scheme(text)) && self.url(at, view, place, text) {
             return;
         }
-        if is_shallow && let Some((node, inside)) = nested(text) {
+        if is_shallow && let Some((node, inside)) = nested(text, self.limits.name_bytes_max) {
             let open = self.open(view.path, node);
             self.value(at, &inside, depth + 1);
             return self.close(open);
@@ -137,17 +137,7 @@ impl<'p> Walker<'p> {
     fn with_findings(&mut self, view: View<'p>, node: Node, text: &str, found: &Detections) {
         // Too many to be kept: there may be others, which nobody could mask.
         let is_full = found.is_full();
-        let worst = found
-            .iter()
-            .filter(|one| is_full || !related(one.category, view.category))
-            .max_by_key(|one| {
-                let category = one.category;
-                (
-                    rules::is_secret(category),
-                    category.sensitivity(),
-                    category.is_protected(),
-                )
-            });
+        let worst = found.worst_of(|one| is_full || !related(one.category, view.category));
         let Some(worst) = worst else {
             return self.text_leaf(view, node, text);
         };
@@ -247,17 +237,19 @@ fn is_word(text: &str) -> bool {
     !text.contains(parts) && text.chars().filter(unparted).count() <= UNPARTED_MAX
 }
 
-/// The JSON object or array in a string, perhaps in base64.
-fn nested(text: &str) -> Option<(Node, Value<'static>)> {
+/// The JSON object or array in a string, perhaps in base64. With longer names than an SDK may send it is a text.
+fn nested(text: &str, name_bytes_max: usize) -> Option<(Node, Value<'static>)> {
     match text.as_bytes() {
-        [b'{', .., b'}'] | [b'[', .., b']'] => Some((Node::Json, json(text.as_bytes())?)),
+        [b'{', .., b'}'] | [b'[', .., b']'] => {
+            Some((Node::Json, json(text.as_bytes(), name_bytes_max)?))
+        }
         // What `{` and `[` begin with in base64.
         [b'e' | b'W', ..] if text.len() >= BASE64_BYTES_MIN && is_base64(text) => {
             let decoded = STANDARD
                 .decode(text)
                 .or_else(|_| URL_SAFE.decode(text))
                 .ok()?;
-            Some((Node::Base64, json(&decoded)?))
+            Some((Node::Base64, json(&decoded, name_bytes_max)?))
         }
         _ => None,
     }
@@ -269,17 +261,17 @@ fn is_base64(text: &str) -> bool {
     })
 }
 
-fn json(bytes: &[u8]) -> Option<Value<'static>> {
+fn json(bytes: &[u8], name_bytes_max: usize) -> Option<Value<'static>> {
     match serde_json::from_slice(bytes).ok()? {
         value @ (serde_json::Value::Array(_) | serde_json::Value::Object(_)) => {
-            Some(from_json(value))
+            from_json(value, name_bytes_max)
         }
         _ => None,
     }
 }
 
-fn from_json(value: serde_json::Value) -> Value<'static> {
-    match value {
+fn from_json(value: serde_json::Value, name_bytes_max: usize) -> Option<Value<'static>> {
+    Some(match value {
         serde_json::Value::Null => Value::Null,
         serde_json::Value::Bool(bool) => Value::Bool(bool),
         serde_json::Value::Number(number) => match number.as_i64() {
@@ -290,12 +282,20 @@ fn from_json(value: serde_json::Value) -> Value<'static> {
                 .map_or(Value::Null, Value::Float),
         },
         serde_json::Value::String(text) => Value::Text(Cow::Owned(text)),
-        serde_json::Value::Array(items) => Value::List(items.into_iter().map(from_json).collect()),
+        serde_json::Value::Array(items) => Value::List(
+            items
+                .into_iter()
+                .map(|item| from_json(item, name_bytes_max))
+                .collect::<Option<_>>()?,
+        ),
         serde_json::Value::Object(members) => Value::Object(
             members
                 .into_iter()
-                .map(|(key, value)| (Cow::Owned(key), from_json(value)))
-                .collect(),
+                .map(|(key, value)| {
+                    let fits = key.len() <= name_bytes_max;
+                    fits.then_some((Cow::Owned(key), from_json(value, name_bytes_max)?))
+                })
+                .collect::<Option<_>>()?,
         ),
-    }
+    })
 }

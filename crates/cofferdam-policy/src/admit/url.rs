@@ -102,12 +102,21 @@ impl<'p> Walker<'p> {
     fn pairs<'t>(&mut self, at: &str, mark: &str, pairs: impl Iterator<Item = (&'t str, &'t str)>) {
         let mut inside = self.below(at, mark);
         for (key, value) in pairs {
-            if !self.has_room() {
+            inside.truncate(at.len() + mark.len());
+            let is_name = key.len() <= self.limits.name_bytes_max;
+            if is_name {
+                inside.push_str(&names::plain(key));
+            }
+            if !self.has_room(&inside) {
                 break;
             }
-            inside.truncate(at.len() + mark.len());
-            inside.push_str(&names::plain(key));
-            self.part(&inside, value);
+            if is_name {
+                self.part(&inside, value);
+            } else {
+                // Too long for a name: a text, as it stands.
+                let mark = if value.is_empty() { "" } else { "=" };
+                self.part(&inside, &[key, mark, value].concat());
+            }
         }
         self.at = inside;
     }

@@ -8,7 +8,7 @@ use crate::classify::{Basis, Carrier, Class};
 use crate::compile::{IntakeRow, IntakeTable, ProjectTable};
 use crate::detect::{self, Detections};
 use crate::names::{self, STEP};
-use crate::paths::{BOOL, NESTED, NUMBER, PathInfo, TEXT, VARIANTS};
+use crate::paths::{BOOL, NESTED, NUMBER, PATH_BYTES_MAX, PathInfo, TEXT, VARIANTS};
 use crate::rules::{FieldKind, KeyContext};
 use crate::{ForgottenIds, IntakeContext, forms, values};
 use cofferdam_model::{Category, IdKind, Limits, Refusal, Value};
@@ -20,11 +20,14 @@ pub(super) const STRING_DEPTH_MAX: usize = 16;
 /// Room in the buffer for longer paths, bytes, so that it does not grow by small steps.
 const PATH_BYTES: usize = 128;
 
+/// Most bytes of paths that are not remembered, in one item.
+const EXTRA_BYTES_MAX: usize = 256 * 1024;
+
 /// The walk over one item.
 pub(super) struct Walker<'p> {
     pub(super) project: &'p ProjectTable,
     intake: &'p IntakeTable,
-    limits: &'p Limits,
+    pub(super) limits: &'p Limits,
     forgotten: Option<&'p dyn ForgottenIds>,
     pub(super) carrier: Carrier,
     /// The path of the field before, by which the next is guessed.
@@ -36,6 +39,8 @@ pub(super) struct Walker<'p> {
     pub(super) blob: Vec<u8>,
     pub(super) classes: Vec<Class>,
     pub(super) extra: Vec<Arc<PathInfo>>,
+    /// How long the paths in `extra` are together.
+    extra_bytes: usize,
     pub(super) found: Vec<(u32, u16)>,
     pub(super) refused: Option<Refusal>,
 }
@@ -78,6 +83,7 @@ impl<'p> Walker<'p> {
             blob: Vec::with_capacity(128),
             classes: Vec::new(),
             extra: Vec::new(),
+            extra_bytes: 0,
             found: Vec::new(),
             refused: None,
         }
@@ -99,7 +105,7 @@ impl<'p> Walker<'p> {
 
     /// A property, or what is in one, with all that is in it.
     pub(super) fn value(&mut self, at: &str, value: &Value<'_>, depth: usize) {
-        if !self.has_room() {
+        if !self.has_room(at) {
             return;
         }
         match value {
@@ -141,13 +147,14 @@ impl<'p> Walker<'p> {
         }
     }
 
-    /// Whether the item may have one more field; else it is refused.
-    pub(super) fn has_room(&mut self) -> bool {
-        let has_room = self.fields.len() < self.limits.fields_max;
-        if !has_room {
+    /// Whether the item may have one more field, there; else it is refused.
+    pub(super) fn has_room(&mut self, at: &str) -> bool {
+        if self.fields.len() >= self.limits.fields_max || self.extra_bytes > EXTRA_BYTES_MAX {
             self.refused = Some(Refusal::TooManyFields);
+        } else if at.len() > PATH_BYTES_MAX {
+            self.refused = Some(Refusal::TooDeep);
         }
-        has_room
+        self.refused.is_none()
     }
 
     /// A longer path, in the walk's buffer where that is free. Give it back.
@@ -231,6 +238,7 @@ impl<'p> Walker<'p> {
             return self.view_of(number, class, info.class(class), info.context);
         }
         let info = PathInfo::new(&project.classifier, self.carrier, at);
+        self.extra_bytes += at.len();
         self.extra.push(Arc::new(info));
         self.view(EXTRA | to_u32(self.extra.len() - 1), class)
     }

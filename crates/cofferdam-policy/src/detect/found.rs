@@ -68,12 +68,21 @@ impl Detections {
         self.found.iter()
     }
 
-    /// The finding that weighs most: secrets first, then the most sensitive category, then the surest.
+    /// The finding that weighs most: secrets first, then the most sensitive category, then the surest. That there is a URL says
+    /// less than anything that stands in it.
     #[must_use]
     pub fn worst(&self) -> Option<&Detection> {
-        self.found.iter().max_by_key(|detection| {
+        self.worst_of(|_| true)
+    }
+
+    /// The one that weighs most of those that count.
+    pub(crate) fn worst_of(&self, counts: impl Fn(&Detection) -> bool) -> Option<&Detection> {
+        const URL: RuleId = RuleId::value("value.url");
+        let counted = self.found.iter().filter(|one| counts(one));
+        counted.max_by_key(|detection| {
             (
                 crate::rules::is_secret(detection.category),
+                detection.rule != URL,
                 detection.category.sensitivity(),
                 detection.category.is_protected(),
                 detection.confidence,

@@ -187,6 +187,7 @@ fn url(
 fn pair(text: &mut String, mark: &str, key: &str, value: &str) {
     text.extend([mark, key]);
     if !value.is_empty() {
-        text.extend(["=", value]);
+        // What was too long for a name has none.
+        text.extend([if key.is_empty() { "" } else { "=" }, value]);
     }
 }

@@ -12,3 +12,4 @@ mod properties;
 mod records;
 mod support;
 mod vendors;
+mod wrapped;
