@@ -1,7 +1,7 @@
 //! Who may do what; mints permits after the audit leaf is durable.
 //!
 //! Routes and jobs come here with a caller and get a [`Permit`], which the functions of query, ledger, vault and so on take.
-//! Invariant: a `Permit<A>` exists only after a leaf that says so is on disk; a denied attempt is recorded too, and what anybody
+//! Invariant: a `Permit<A>` exists only after a leaf that says so is on disk (a [`Leave`] may come before it); a denied attempt is recorded too, and what anybody
 //! can repeat without end is recorded in bounded number.
 
 mod act;
@@ -20,4 +20,4 @@ pub use act::{
 };
 pub use caller::Caller;
 pub use error::AccessError;
-pub use permit::{Access, AccessOptions, Permit};
+pub use permit::{Access, AccessOptions, Leave, Permit};

@@ -1,9 +1,10 @@
 //! Deciding, recording, then minting.
 //!
-//! Invariant: the order is decision, durable leaf, permit; a failure in the middle leaves a leaf without an act, never the reverse.
+//! Invariant: the order is decision, durable leaf, permit; a failure in the middle leaves a leaf without an act, never the reverse,
+//! but for [`Leave`].
 //! What strangers attempt and machines repeat is recorded in bounded number (see `bounded`).
 
-use crate::act::Act;
+use crate::act::{Act, Contain};
 use crate::bounded::{Readings, Strangers};
 use crate::caller::Caller;
 use crate::error::AccessError;
@@ -80,6 +81,11 @@ impl<A: Act> Permit<A> {
         Ok(Self::of(recorded, caller))
     }
 }
+
+/// Leave to stop what goes to a vendor, at once: the one act that comes before its leaf, because a stop cannot wait for a disk
+/// (`docs/decisions/9-a-stop-does-not-wait.md`). It stops, and permits nothing else.
+#[derive(Debug)]
+pub struct Leave(());
 
 /// What [`Access::open`] needs.
 #[derive(Debug)]
@@ -163,6 +169,25 @@ impl Access {
             ..Request::on(resource)
         };
         self.mint(*caller, asked).await
+    }
+
+    /// Decides whether somebody may stop a vendor, without waiting for the leaf; ask for the permit to record it next.
+    ///
+    /// # Errors
+    /// As [`Access::permit`].
+    pub async fn leave_to_stop(
+        &self,
+        caller: &Caller,
+        resource: &str,
+    ) -> Result<Leave, AccessError> {
+        if may(*caller, Contain::BY_SYSTEM) {
+            return Ok(Leave(()));
+        }
+        self.mint::<Contain>(*caller, Request::on(resource)).await?;
+        Err(AccessError::Denied {
+            actor: caller.actor(),
+            act: Contain::NAME,
+        })
     }
 
     /// As [`Access::permit`], for what a machine reads again and again: the first reading of an hour writes the leaf, the others

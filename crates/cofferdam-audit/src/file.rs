@@ -31,18 +31,20 @@ pub(crate) struct State {
     pub(crate) last: Option<(PathBuf, u64, u64)>,
 }
 
-/// Faults for tests: the next write or sync fails. Never set outside of tests.
+/// Faults for tests: writes or syncs fail as on a full disk, until told otherwise. Never set outside of tests.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Faults(Arc<AtomicU8>);
+pub struct Faults(Arc<AtomicU8>);
 
 impl Faults {
-    #[cfg(test)]
-    pub(crate) const WRITE: u8 = 1;
-    #[cfg(test)]
-    pub(crate) const SYNC: u8 = 2;
+    /// Nothing fails.
+    pub const NONE: u8 = 0;
+    /// Half a block is written.
+    pub const WRITE: u8 = 1;
+    /// A block is written and not synced.
+    pub const SYNC: u8 = 2;
 
-    #[cfg(test)]
-    pub(crate) fn set(&self, fault: u8) {
+    /// What fails from now on.
+    pub fn set(&self, fault: u8) {
         self.0.store(fault, Ordering::SeqCst);
     }
 

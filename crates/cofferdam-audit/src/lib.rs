@@ -13,6 +13,7 @@ mod writer;
 mod tests;
 
 pub use error::AuditError;
+pub use file::Faults;
 pub use leaf::{Decision, Leaf, NewLeaf, Verified};
 
 use cofferdam_model::{Clock, Entropy};
@@ -55,7 +56,11 @@ impl Audit {
         Self::open_with(dir, clock, entropy, file::Faults::default())
     }
 
-    pub(crate) fn open_with(
+    /// As [`Audit::open`], with faults that tests set.
+    ///
+    /// # Errors
+    /// As [`Audit::open`].
+    pub fn open_with(
         dir: &Path,
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,

@@ -417,7 +417,7 @@ impl Egress {
         &self.options
     }
 
-    fn all(&self) -> Vec<Arc<Shared>> {
+    pub(crate) fn all(&self) -> Vec<Arc<Shared>> {
         self.lock()
             .values()
             .map(|running| Arc::clone(&running.shared))

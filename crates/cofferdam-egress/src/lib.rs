@@ -19,6 +19,7 @@ mod options;
 mod outbox;
 mod status;
 mod step;
+mod stop;
 mod timer;
 mod told;
 mod verify;

@@ -2,6 +2,7 @@
 //!
 //! Invariant: a message names keys, paths and limits, never a payload value, token or address.
 
+use crate::system::ContainError;
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -137,12 +138,30 @@ impl From<AccessError> for ApiError {
                 Self::new(StatusCode::FORBIDDEN, "denied", error.to_string())
             }
             _ => {
-                let internal = Self::internal(&error);
-                Self {
-                    status: StatusCode::SERVICE_UNAVAILABLE,
-                    ..internal
-                }
+                let mut unrecorded = Self::internal(&error);
+                unrecorded.status = StatusCode::SERVICE_UNAVAILABLE;
+                unrecorded.body.code = "not_recorded";
+                "the audit log cannot be written, and nothing is done or shown without a record; is the disk full? The server's log says why"
+                    .clone_into(&mut unrecorded.body.message);
+                unrecorded
             }
+        }
+    }
+}
+
+impl From<ContainError> for ApiError {
+    fn from(error: ContainError) -> Self {
+        match error {
+            ContainError::Owed(vendor) => Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "not_durable",
+                format!(
+                    "`{vendor}` is stopped: nothing goes to it any more. But that cannot be written down (is the disk full?), and a \
+                     restart before it is would forget it. It is tried again every minute; free space, or repeat this"
+                ),
+            ),
+            ContainError::Access(error) => error.into(),
+            ContainError::Egress(error) => Self::internal(&error),
         }
     }
 }

@@ -4,6 +4,7 @@
 //! then the vendors' workers, so that nothing acknowledged waits for a restart to be seen.
 //! Invariant: a missing master key with data, a newer format or a held lock is refused before anything is written.
 
+mod containment;
 mod coverage;
 mod erasures;
 mod house;
@@ -33,6 +34,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use tokio::sync::{Mutex, watch};
 use tokio::task::JoinHandle;
 
+pub use containment::ContainError;
 pub use open::{MissingMasterKey, Seams};
 pub use vendors::PastVendor;
 
@@ -81,6 +83,8 @@ pub struct System {
     sends: bool,
     /// Held while the folder is put in force or house is kept: no vendor comes or goes while cursors and keys are counted.
     workers: Mutex<Workers>,
+    /// Vendors that are stopped and not contained for good yet.
+    owed: Mutex<Vec<containment::Owed>>,
     intake_address: RwLock<Option<SocketAddr>>,
     /// When which journal position had been passed by every consumer; what is kept for `journal.keep_hours` waits here.
     passed: std::sync::Mutex<VecDeque<(TimestampMs, u64)>>,
@@ -151,6 +155,9 @@ impl System {
             if let Err(error) = task.await {
                 tracing::error!(%error, "a task ended badly");
             }
+        }
+        if let Err(error) = self.settle_containments().await {
+            tracing::error!(%error, "a vendor is stopped, and the next start will not know it");
         }
         self.egress.shutdown().await;
         if let Err(error) = self.access.settle().await {

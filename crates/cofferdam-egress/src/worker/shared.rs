@@ -40,7 +40,8 @@ impl Shared {
     /// Takes an opened outbox over; cuts the way out where it says so.
     pub(crate) fn new(vendor: &VendorOptions, outbox: Outbox, outbound: &Outbound) -> Self {
         let purpose = Purpose::VendorEvents(vendor.id.clone());
-        let contained = outbox.book.standing.contained;
+        // One that was cut and could not be written down stays cut when its worker is replaced.
+        let contained = outbox.book.standing.contained || outbound.is_cut(&purpose);
         if contained {
             outbound.cut(&purpose);
         }
@@ -111,6 +112,13 @@ impl Shared {
         self.needs.store(outbox.book.needs(), Ordering::SeqCst);
         self.open_items
             .store(outbox.book.open_items(), Ordering::SeqCst);
+    }
+
+    /// Stops everything, as long as the process lives; the worker writes it down.
+    pub(crate) fn hold(&self, outbound: &Outbound) {
+        self.contained.store(true, Ordering::SeqCst);
+        outbound.cut(&self.purpose);
+        self.wake.notify_one();
     }
 
     /// Stops everything: the sockets first, then for good.

@@ -37,6 +37,7 @@ const DAY_MS: i64 = 24 * HOUR_MS;
 impl System {
     /// Releases what nobody needs any more, compacts, applies retention.
     pub(crate) async fn keep_house(&self) -> anyhow::Result<()> {
+        self.settle_containments().await?;
         self.access.settle_strangers().await?;
         let mut workers = self.workers.lock().await;
         self.note_vendors().await?;

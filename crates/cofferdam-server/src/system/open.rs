@@ -22,7 +22,7 @@ use cofferdam_ledger::{Ledger, LedgerOptions};
 use cofferdam_model::{Clock, Entropy, Limits};
 use cofferdam_outbound::{Outbound, OutboundOptions};
 use cofferdam_store::{Store, StoreLimits, StoreOptions};
-use cofferdam_vault::{MasterKey, Vault, VaultOptions};
+use cofferdam_vault::{MasterKey, Vault, VaultError, VaultOptions};
 use std::path::PathBuf;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, RwLock};
@@ -42,6 +42,8 @@ pub struct Seams {
     pub is_demo: bool,
     /// The files below the journal. Only the bench and fault tests put something else here.
     pub journal_files: Arc<dyn FileLayer>,
+    /// What fails below the audit log. Only fault tests set any.
+    pub audit_faults: cofferdam_audit::Faults,
     /// Measures intake alone: the projector and the vendors' workers are not started, so that what is accepted only lies in
     /// the journal. Only the bench sets it.
     pub pause_consumers: bool,
@@ -57,6 +59,7 @@ impl Default for Seams {
             timer: Arc::new(cofferdam_egress::TokioTimer),
             is_demo: false,
             journal_files: Arc::new(StdFiles),
+            audit_faults: cofferdam_audit::Faults::default(),
             pause_consumers: false,
             sends: true,
         }
@@ -76,10 +79,11 @@ impl System {
     pub async fn open(config: Config, seams: Seams) -> anyhow::Result<Arc<Self>> {
         let data_dir = DataDir::open(&config.data_dir)?;
         let master = master_key(&config, &data_dir, &*seams.entropy)?;
-        let audit = Audit::open(
+        let audit = Audit::open_with(
             &data_dir.join("audit"),
             Arc::clone(&seams.clock),
             Arc::clone(&seams.entropy),
+            seams.audit_faults.clone(),
         )
         .context("the audit log cannot be opened")?;
         let access = Arc::new(Access::open(&AccessOptions {
@@ -95,11 +99,15 @@ impl System {
             entropy: Arc::clone(&seams.entropy),
         })
         .await
-        .with_context(|| {
-            format!(
-                "the vault cannot be opened with vault.master_key_file, {}; after `key rotate-master` it must name the new file",
-                config.master_key_file.display()
-            )
+        .map_err(|error| {
+            let hint = match &error {
+                VaultError::WrongMasterKey { .. } => {
+                    let file = config.master_key_file.display();
+                    format!("the vault cannot be opened with vault.master_key_file, {file}; after `key rotate-master` it must name the new file")
+                }
+                _ => "the vault cannot be opened".to_owned(),
+            };
+            anyhow::Error::new(error).context(hint)
         })?;
         let counters = Arc::new(
             Counters::open(&data_dir.join("control.db"))
@@ -241,6 +249,7 @@ impl System {
             live,
             config_lock: Mutex::new(()),
             workers: Mutex::new(workers),
+            owed: Mutex::default(),
             is_demo: seams.is_demo,
             sends: seams.sends,
             intake_address: RwLock::new(None),

@@ -11,6 +11,7 @@
 mod api;
 mod bad_input;
 mod config;
+mod containment;
 mod copies;
 mod coverage;
 mod exactness;

@@ -1,6 +1,7 @@
 //! Stopping a vendor, and letting data flow again.
 //!
-//! Invariant: once a containment is answered, no event or profile byte leaves for the vendor.
+//! Invariant: once a containment is answered, no event or profile byte leaves for the vendor, also where the answer is that it is
+//! not durable.
 
 use super::{DeliveryState, configured};
 use crate::auth::Asking;
@@ -10,7 +11,7 @@ use crate::routes::sent::{Body, Path};
 use crate::system::System;
 use axum::Json;
 use axum::extract::State;
-use cofferdam_access::{Contain, Resume};
+use cofferdam_access::Resume;
 use cofferdam_model::{Refusal, VendorId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -41,19 +42,9 @@ pub(crate) async fn contain(
     Body(request): Body<ContainRequest>,
 ) -> Answer<Contained> {
     configured(&system, &id).await?;
-    let resource = format!("vendor/{id}");
-    let details = [("reason", request.reason.as_str())];
-    let permit = system
-        .access
-        .permit_with::<Contain>(&asking.0, &resource, None, &details)
-        .await?;
     let vendor = VendorId::from(id.as_str());
     let before = contained_count(&system, &vendor).await;
-    system
-        .egress
-        .contain(&permit, &vendor)
-        .await
-        .map_err(|error| ApiError::internal(&error))?;
+    system.contain(asking.0, &vendor, &request.reason).await?;
     // The counts begin anew where the worker was replaced meanwhile.
     let dropped_events = contained_count(&system, &vendor)
         .await
@@ -81,6 +72,8 @@ pub(crate) async fn resume(
     Path(id): Path<String>,
 ) -> Answer<Contained> {
     configured(&system, &id).await?;
+    // In the order in which they were asked for: one that is written down later would stop the vendor again.
+    system.settle_containments().await?;
     let permit = system
         .access
         .permit::<Resume>(&asking.0, &format!("vendor/{id}"))
