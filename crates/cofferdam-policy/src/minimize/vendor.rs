@@ -138,8 +138,14 @@ impl Picker<'_> {
         }
         let refusal = self.first_refusal.unwrap_or(Refusal::NotListed);
         let id = id.ok_or(refusal)?;
-        if values.is_empty() && operation != Operation::Delete && sent > 1 {
-            return Err(refusal);
+        // An empty update says nothing, and a strict vendor refuses it; which names to unset stands in no value.
+        let is_told_without = match operation {
+            Operation::Delete => true,
+            Operation::Unset => sent <= 1,
+            _ => false,
+        };
+        if values.is_empty() && !is_told_without {
+            return Err(self.first_refusal.unwrap_or(Refusal::Ignored));
         }
         if let Some(key) = group {
             self.expose_group_key(body, key)?;

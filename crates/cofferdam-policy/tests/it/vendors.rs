@@ -308,6 +308,21 @@ fn an_update_of_which_nothing_may_go_does_not_go() {
 }
 
 #[test]
+fn an_update_with_nothing_in_it_is_not_sent() {
+    let policy = compile(1, source(vec![vendor("v", &analytics())]));
+    let sent = |operation, values: &serde_json::Value| {
+        let record = update(&policy, &profile(operation, values), Provenance::Verified).unwrap();
+        policy.minimize_vendor(&VendorId::from("v"), &record, &send(&policy), &Fake, &Fake)
+    };
+    for empty in [Operation::Set, Operation::SetOnce, Operation::Append] {
+        assert_eq!(sent(empty, &json!({})).unwrap_err(), Refusal::Ignored);
+    }
+    for told in [Operation::Delete, Operation::Unset] {
+        assert!(sent(told, &json!({})).is_ok(), "{told:?}");
+    }
+}
+
+#[test]
 fn a_public_token_cannot_delete() {
     let policy = compile(1, source(vec![]));
     let delete = profile(Operation::Delete, &json!({}));
