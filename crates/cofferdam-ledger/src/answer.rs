@@ -105,6 +105,9 @@ impl Ledger {
             people_possible: people - delivered.min(people),
             people_claimed_retention,
             organizations: found.plan.organizations()?,
+            organizations_at_least: fields
+                .iter()
+                .any(|field| may_name_organizations(field.category)),
             events: found.plan.events,
             categories: found.categories(),
             fields,
@@ -175,6 +178,11 @@ impl Ledger {
         });
         Ok(clipped.filter(|gap| gap.since <= gap.until).collect())
     }
+}
+
+/// Whether values of this category are, or may be, ids of organizations, of which an item counts only one.
+fn may_name_organizations(category: Category) -> bool {
+    category.is_within(Category::of("user.contact.organization.id")) || may_hold_anything(category)
 }
 
 /// What nobody named, and free text: names in it no detector finds.

@@ -80,6 +80,19 @@ impl Files {
         Ok(files)
     }
 
+    /// The first and the last file of a stream, opened.
+    pub(crate) fn ends(&mut self, stream: &Arc<str>) -> Result<Vec<Arc<MonthFile>>, LedgerError> {
+        let from = (Arc::clone(stream), i32::MIN);
+        let to = (Arc::clone(stream), i32::MAX);
+        let mut months = self.slots.range(from..=to).map(|((_, month), _)| *month);
+        let (first, last) = (months.next(), months.next_back());
+        let mut files = Vec::new();
+        for month in first.into_iter().chain(last) {
+            files.extend(self.one(stream, month)?);
+        }
+        Ok(files)
+    }
+
     /// The file of a stream and month, opened.
     pub(crate) fn one(
         &mut self,

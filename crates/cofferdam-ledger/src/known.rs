@@ -33,6 +33,29 @@ impl Ledger {
         Ok(core.state.books.outbox.get(&vendor_stream(vendor)).copied())
     }
 
+    /// The first and the last UTC day on which anything was announced for a vendor, also where the clock was wrong; `None` where
+    /// nothing was.
+    ///
+    /// # Errors
+    /// Where files cannot be read.
+    pub fn days(&self, vendor: &VendorId) -> Result<Option<(Day, Day)>, LedgerError> {
+        let mut core = lock(&self.core)?;
+        let stream = vendor_stream(vendor);
+        let deltas = core.frozen.iter().map(|frozen| &frozen.delta);
+        let deltas = deltas.chain([&core.state.delta]);
+        let grown = deltas.flat_map(|delta| delta.days.keys());
+        let grown = grown.filter(|(of, _)| *of == stream).map(|(_, day)| *day);
+        let mut days: Vec<Day> = grown.collect();
+        for file in core.files.ends(&stream)? {
+            days.extend(
+                file.cells
+                    .iter()
+                    .flat_map(|cell| [cell.days.0, cell.days.1]),
+            );
+        }
+        Ok(days.iter().min().copied().zip(days.iter().max().copied()))
+    }
+
     /// The last UTC day of which anything was recorded when this ledger was opened: what had been lost of it by then happened on
     /// that day or later.
     #[must_use]

@@ -125,8 +125,10 @@ pub struct Radius {
     /// Basis held: people if the contract's claimed retention is believed too.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub people_claimed_retention: Option<u64>,
-    /// Distinct organizations.
+    /// Distinct organizations of the events and updates: one of each, so that of a list only the first counts.
     pub organizations: u64,
+    /// Whether there may be more organizations than counted: ids of organizations, or values of fields that may hold them, went out.
+    pub organizations_at_least: bool,
     /// Events attempted (each once, however often retried).
     pub events: u64,
     /// Per field, category and form; ascending.

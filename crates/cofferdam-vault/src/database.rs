@@ -6,6 +6,7 @@ use crate::crypt::{self, Nonces, Secret};
 use crate::error::VaultError;
 use crate::keys::{self, KeyName, Purpose};
 use crate::master::MasterKey;
+use crate::unfinished;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 use std::collections::HashSet;
@@ -82,6 +83,7 @@ pub(crate) async fn open(
             .ok_or_else(|| VaultError::WrongMasterKey {
                 path: path.to_owned(),
             })?;
+    unfinished::prepare(&mut database).await?;
     Ok((database, master))
 }
 
@@ -224,15 +226,20 @@ pub(crate) async fn scrub(
     if !contains(path, destroyed).await? {
         return Ok(());
     }
-    sqlx::query("VACUUM")
-        .execute(&mut *database)
-        .await
-        .map_err(VaultError::database("rewrite"))?;
-    checkpoint(database).await?;
+    rewrite(database).await?;
     if contains(path, destroyed).await? {
         return Err(VaultError::NotDestroyed);
     }
     Ok(())
+}
+
+/// Writes the whole file anew and empties the write-ahead log.
+pub(crate) async fn rewrite(database: &mut SqliteConnection) -> Result<(), VaultError> {
+    sqlx::query("VACUUM")
+        .execute(&mut *database)
+        .await
+        .map_err(VaultError::database("rewrite"))?;
+    checkpoint(database).await
 }
 
 async fn checkpoint(database: &mut SqliteConnection) -> Result<(), VaultError> {

@@ -1,12 +1,13 @@
 //! Forgetting people: every number, every key, and what to ask of vendors.
 //!
 //! The tokens that a vendor knows are computed before the keys die. Memory forgets first, so that no late copy slips in between.
+//! What is outside the vault stays marked as unfinished until somebody says that it is done.
 //! Invariant: once `erase` returns, no key of the person is in memory or in the file, and the id is refused for 30 days.
 
 use crate::deletion::{self, DeletionRequest};
 use crate::identity::index::Tombstone;
 use crate::vault::Vault;
-use crate::{VaultError, database};
+use crate::{VaultError, database, unfinished};
 use cofferdam_access::{Erase, Permit};
 use cofferdam_model::{
     DEVICE_PREFIX, Definition, IdKey, IdKind, PersonNumber, ProjectName, TimestampMs,
@@ -197,6 +198,7 @@ impl Vault {
         let is_gone = doomed.iter().all(|one| one.stored.is_none());
         let mut queued = 0;
         for one in &doomed {
+            unfinished::mark(&mut transaction, one.number).await?;
             if one.stored.is_none() {
                 continue;
             }

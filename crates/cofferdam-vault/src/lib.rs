@@ -19,6 +19,7 @@ mod projection;
 mod rotation;
 mod sealing;
 mod tokens;
+mod unfinished;
 mod vault;
 
 #[cfg(test)]

@@ -172,6 +172,7 @@ fn a_radius_serializes_as_the_api_says() {
       "people": 1,
       "people_possible": 1,
       "organizations": 0,
+      "organizations_at_least": false,
       "events": 1,
       "fields": [
         {
@@ -213,4 +214,50 @@ fn a_radius_serializes_as_the_api_says() {
       "gaps": []
     }
     "#);
+}
+
+#[test]
+fn organizations_are_at_least_so_many_where_ids_of_them_went() {
+    let dir = tempfile::tempdir().unwrap();
+    let ledger = open(dir.path());
+    let sets = sets_of(&ledger);
+    let vendor = VendorId::from("mixpanel");
+    let ask = || {
+        let asked = request(0, 0, 1, Basis::Sent);
+        let radius = ledger.radius_of(&asked, &MergeMap::new(), &coverage());
+        radius.unwrap().organizations_at_least
+    };
+    ledger
+        .possible(&vendor, Day(DAY), &[item(sets[0], 1)])
+        .unwrap();
+    assert!(!ask(), "no field of these holds an id of an organization");
+    let field = key("profile.teams", "user.contact.organization.id", Form::Token);
+    let set = ledger.field_set(&[field]).unwrap();
+    ledger.possible(&vendor, Day(DAY), &[item(set, 1)]).unwrap();
+    assert!(ask());
+}
+
+#[test]
+fn the_days_on_record_are_the_vendors_own_wherever_they_are_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let ledger = open(dir.path());
+    let sets = sets_of(&ledger);
+    let (one, other) = (VendorId::from("mixpanel"), VendorId::from("other"));
+    assert_eq!(ledger.days(&one).unwrap(), None);
+    for day in [70, 0, 3] {
+        let items = [item(sets[0], 1)];
+        ledger.possible(&one, Day(DAY + day), &items).unwrap();
+    }
+    let items = [item(sets[0], 1)];
+    ledger.possible(&other, Day(DAY + 400), &items).unwrap();
+    let days = Some((Day(DAY), Day(DAY + 70)));
+    assert_eq!(ledger.days(&one).unwrap(), days);
+    ledger.checkpoint().unwrap();
+    assert_eq!(ledger.days(&one).unwrap(), days, "also from files");
+    let items = [item(sets[0], 1)];
+    ledger.possible(&one, Day(DAY - 1), &items).unwrap();
+    assert_eq!(
+        ledger.days(&one).unwrap(),
+        Some((Day(DAY - 1), Day(DAY + 70)))
+    );
 }

@@ -26,10 +26,10 @@ pub struct ExplainArguments {
 pub struct RadiusArguments {
     /// The vendor's id.
     vendor: String,
-    /// First day, UTC (YYYY-MM-DD).
+    /// First day, UTC (YYYY-MM-DD); default: the first of coverage, or on record.
     #[arg(long)]
     since: Option<String>,
-    /// Last day, UTC (YYYY-MM-DD).
+    /// Last day, UTC (YYYY-MM-DD); default: today, or the last on record.
     #[arg(long)]
     until: Option<String>,
     /// `sent` in the window, or `held` = all sent and not confirmed deleted; default: both, with --json `sent`.

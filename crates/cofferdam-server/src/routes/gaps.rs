@@ -37,7 +37,7 @@ pub(super) struct GapRecorded {
 }
 
 /// Declares days for which it is not known what a vendor got, such as those since the copy that was restored. It is never taken
-/// back: over it nothing is called not exposed.
+/// back: over it nothing is called not exposed. So it holds no day after today.
 #[utoipa::path(post, path = "/api/v1/gaps", request_body = GapRequest, responses((status = 200, body = GapRecorded)))]
 pub(super) async fn declare(
     State(system): Shared,
@@ -56,6 +56,12 @@ pub(super) async fn declare(
     };
     if gap.until < gap.since {
         return Err(ApiError::invalid("until", "until lies before since"));
+    }
+    let today = system.clock.now().day();
+    if today < gap.until {
+        let message =
+            format!("today is {today}: a gap cannot be taken back, so it ends there at the latest");
+        return Err(ApiError::invalid("until", message));
     }
     if gap.reason.is_empty() || gap.reason.len() > 255 {
         return Err(ApiError::invalid(

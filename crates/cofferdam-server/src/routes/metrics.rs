@@ -72,6 +72,11 @@ pub(super) async fn metrics(
     );
     let _ = writeln!(
         text,
+        "# TYPE cofferdam_erasures_unfinished gauge\ncofferdam_erasures_unfinished {}",
+        system.vault.unfinished_erasures().await?.len()
+    );
+    let _ = writeln!(
+        text,
         "# TYPE cofferdam_journal_groups_total counter\ncofferdam_journal_groups_total {}",
         journal.groups
     );

@@ -232,10 +232,12 @@ fn flows(
     let today = system.clock.now().day();
     let mut flows: BTreeMap<(Category, Form, String), u64> = BTreeMap::new();
     for vendor in vendors {
+        // Further than today where the clock was ahead when something was sent.
+        let last = system.ledger.days(vendor)?.map(|(_, last)| last);
         let request = RadiusRequest {
             vendor: vendor.clone(),
             since: Day(0),
-            until: today,
+            until: last.map_or(today, |last| last.max(today)),
             basis: Basis::Sent,
             retention_verified_days: None,
             retention_claimed_days: None,

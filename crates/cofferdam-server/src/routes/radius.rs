@@ -40,8 +40,8 @@ pub(super) struct TimedRadius {
 
 /// The blast radius of a vendor. Days outside coverage are gaps, not errors.
 #[utoipa::path(get, path = "/api/v1/vendors/{id}/radius",
-    params(("id" = String, Path), ("since" = Option<String>, Query, description = "first UTC day; default: all"),
-        ("until" = Option<String>, Query, description = "last UTC day; default: today"),
+    params(("id" = String, Path), ("since" = Option<String>, Query, description = "first UTC day; default: the first of coverage, or on record"),
+        ("until" = Option<String>, Query, description = "last UTC day; default: today, or the last on record"),
         ("basis" = Option<String>, Query, description = "sent (default) or held")),
     responses((status = 200, body = TimedRadius)))]
 pub(super) async fn radius(
@@ -137,11 +137,19 @@ async fn prepare(system: &System, id: &str, query: &RadiusQuery) -> Result<Quest
         }
         Known::Past(past) => past_coverage(past),
     };
-    let since = day("since", &query.since)?.unwrap_or(coverage.complete_from.unwrap_or(Day(0)));
-    let until = day("until", &query.until)?.unwrap_or(today);
-    if until < since {
+    let (since, until) = (day("since", &query.since)?, day("until", &query.until)?);
+    if let (Some(since), Some(until)) = (since, until)
+        && until < since
+    {
         return Err(ApiError::invalid("until", "until lies before since"));
     }
+    let ledger = std::sync::Arc::clone(&system.ledger);
+    let of = id.clone();
+    let recorded = tokio::task::spawn_blocking(move || ledger.days(&of)).await??;
+    let since_all = coverage.complete_from.unwrap_or(Day(0));
+    let all = whole(recorded, since_all, today);
+    let since = since.unwrap_or_else(|| all.0.min(until.unwrap_or(all.0)));
+    let until = until.unwrap_or(all.1.max(since));
     let basis = match query.basis.as_deref() {
         None | Some("" | "sent") => Basis::Sent,
         Some("held") => Basis::Held,
@@ -172,6 +180,14 @@ async fn prepare(system: &System, id: &str, query: &RadiusQuery) -> Result<Quest
         coverage,
         configured: matches!(vendor, Known::Configured(_)),
     })
+}
+
+/// All days by default: from the first of coverage to today, and further where exposures lie before or after: the clock may have been
+/// wrong when they were filed, and nothing that went may be missing for that.
+fn whole(recorded: Option<(Day, Day)>, since: Day, today: Day) -> (Day, Day) {
+    let (first, last) = recorded.unwrap_or((since, since));
+    let since = first.min(since);
+    (since, last.max(today).max(since))
 }
 
 /// Of a vendor whose file is gone: what passed here while it was there. What it got since, nobody here can say.

@@ -21,6 +21,8 @@ pub(super) struct Status {
     projects: Vec<ProjectStatus>,
     vendors: Vec<VendorName>,
     journal: JournalStatus,
+    /// Ids of forgotten people whose rows are not rewritten yet: an erasure was cut short or failed, and is tried again every minute.
+    erasures_unfinished: usize,
     policy: PolicyStatus,
     warnings: Vec<Problem>,
 }
@@ -85,6 +87,7 @@ pub(super) async fn status(State(system): Shared, asking: Asking) -> Answer<Stat
     let loaded =
         tokio::task::spawn_blocking(move || config::load(&path, &config::environment(), today))
             .await?;
+    let unfinished = system.vault.unfinished_erasures().await?;
     let broken = system.policies.broken();
     Ok(Json(Status {
         version: env!("CARGO_PKG_VERSION"),
@@ -125,6 +128,7 @@ pub(super) async fn status(State(system): Shared, asking: Asking) -> Answer<Stat
             store_cursor: system.store.cursor(),
             visible_seq: system.store.next_seq(),
         },
+        erasures_unfinished: unfinished.len(),
         policy: PolicyStatus {
             id: system.policies.active().id().0,
             state: if broken.is_some() {

@@ -1,5 +1,6 @@
 //! Erasures outlive a restore: their list is a file of its own, and whoever is on it and not forgotten is forgotten at the start.
 //!
+//! An erasure that was cut short is taken up at the start and every minute, by the vault's marks.
 //! `data/erasures` holds one keyed hash a line, in hexadecimal, which says nothing without the vault. Operators keep its newest
 //! copy beside their backups. Invariant: a start serves nobody before everybody on the list is forgotten.
 
@@ -28,13 +29,35 @@ impl System {
             let numbers = self.vault.repeat_erasures(&permit, &missing).await?;
             self.forget_in_house(&permit, &numbers).await?;
         }
+        self.take_up_erasures().await;
         self.list_erasures().await
     }
 
-    /// What of a person is not in the vault: rows, profiles, the live feed, the journal's key.
+    /// Finishes the erasures that were cut short or failed. What fails again is logged, shown by `status`, and tried again a minute
+    /// later: the keys are gone already, and intake need not wait for the rest.
+    pub(super) async fn take_up_erasures(&self) {
+        if let Err(error) = self.finish_erasures().await {
+            tracing::error!(error = ?error, "erasures are not finished; they are tried again");
+        }
+    }
+
+    async fn finish_erasures(&self) -> anyhow::Result<()> {
+        let numbers = self.vault.unfinished_erasures().await?;
+        if numbers.is_empty() {
+            return Ok(());
+        }
+        let people = numbers.len();
+        tracing::warn!(people, "erasures were not finished: they are taken up");
+        let permit = Permit::<Erase>::for_system(self.access.audit(), "unfinished").await?;
+        self.vault.rewrite(&permit).await?;
+        self.forget_in_house(&permit, &numbers).await?;
+        self.list_erasures().await
+    }
+
+    /// What of a person is not in the vault: rows, profiles, the live feed, the journal's key. Takes the vault's mark away at the end.
     ///
     /// # Errors
-    /// Where a part cannot be written; to be repeated then.
+    /// Where a part cannot be written; the mark stays, and housekeeping repeats it.
     pub async fn forget_in_house(
         &self,
         permit: &Permit<Erase>,
@@ -47,6 +70,7 @@ impl System {
         // Entries of the journal that hold the person's parts are unreadable with the person's key gone; a new entry key lets
         // the old segments die on schedule.
         self.vault.rotate_entry_key().await?;
+        self.vault.finish_erasures(permit, numbers).await?;
         Ok(())
     }
 

@@ -35,12 +35,13 @@ const HOUR_MS: i64 = 3_600_000;
 const DAY_MS: i64 = 24 * HOUR_MS;
 
 impl System {
-    /// Releases what nobody needs any more, compacts, applies retention.
+    /// Finishes erasures, releases what nobody needs any more, compacts, applies retention.
     pub(crate) async fn keep_house(&self) -> anyhow::Result<()> {
         if let Err(error) = self.settle_containments().await {
             // What follows may give the disk room again.
             tracing::error!(%error, "a stopped vendor is still not written down as contained");
         }
+        self.take_up_erasures().await;
         self.access.settle_strangers().await?;
         let mut workers = self.workers.lock().await;
         self.note_vendors().await?;

@@ -105,10 +105,12 @@ async fn a_gap_that_an_operator_declares_is_recorded_and_in_force() {
         ("vendor", json!("nobody")),
         ("since", json!("yesterday")),
         ("until", json!("2026-05-01")),
+        ("until", json!("2026-06-02")),
+        ("until", json!("2099-01-01")),
         ("reason", json!(" ")),
     ] {
         let mut wrongly =
-            json!({ "vendor": null, "since": "2026-06-01", "until": "2026-06-02", "reason": "x" });
+            json!({ "vendor": null, "since": "2026-06-01", "until": "2026-06-01", "reason": "x" });
         wrongly[field] = wrong;
         let (status, body) = server
             .api(Method::POST, "/api/v1/gaps", Some(wrongly))
@@ -203,5 +205,39 @@ async fn an_older_ledger_in_the_same_folder_is_found_by_the_outbox() {
         gaps(&radius(&server, "").await),
         [gap("2026-06-01", "2026-06-05", reason)]
     );
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_that_was_wrong_hides_no_exposure() {
+    let (server, vendor) = server_with_vendor().await;
+    let token = server.folder.token.clone();
+    server.track(event(&token, "a")).await;
+    vendor.wait_for(1).await;
+    let server = again(server.stop().await, 42).await;
+    server.track(event(&token, "b")).await;
+    vendor.wait_for(2).await;
+    // Right again: what was filed ahead is shown, and the days ahead are a gap.
+    let server = again(server.stop().await, 1).await;
+    let found = radius(&server, "").await;
+    assert_eq!(
+        (&found["people"], &found["until"]),
+        (&json!(2), &json!("2026-07-13"))
+    );
+    assert_eq!(
+        gaps(&found),
+        [gap("2026-06-03", "2026-07-13", "after coverage")]
+    );
+    assert_eq!(found["not_exposed"], json!([]));
+    let asked = radius(&server, "since=2026-06-01&until=2026-06-02").await;
+    assert_eq!(asked["people"], 1);
+    // Before the first day of coverage: what is asked without days is answered, and days on record count.
+    let server = again(server.stop().await, -3).await;
+    assert_eq!(radius(&server, "").await["people"], 2);
+    for half in ["since=2026-06-20", "until=2026-05-20"] {
+        radius(&server, half).await;
+    }
+    let path = "/api/v1/vendors/acme/radius?since=2026-06-02&until=2026-06-01";
+    assert_eq!(server.api(Method::GET, path, None).await.0, 422);
     server.stop().await;
 }

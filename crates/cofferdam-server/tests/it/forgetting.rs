@@ -4,8 +4,9 @@
 use crate::support::{
     FakeVendor, Folder, RECEIVES, TestServer, again, event, server_with_vendor, stopped, until,
 };
-use cofferdam_access::{Permit, ReadPeople};
+use cofferdam_access::{Erase, Permit, ReadPeople};
 use cofferdam_model::ProjectName;
+use cofferdam_vault::Who;
 use hyper::Method;
 use serde_json::{Value, json};
 
@@ -276,5 +277,71 @@ async fn an_sdks_opt_in_is_consent_and_an_objection_outweighs_it() {
         ["$opt_in", "Of another", "$opt_in"],
         "nothing of who objected"
     );
+    server.stop().await;
+}
+
+/// What home keeps of a word of an event of `a`, which no rule knows.
+async fn word_at_home(server: &TestServer) -> Value {
+    let asked = json!({ "project": "console", "events": [{ "event": "Asked", "filters": [] }], "measure": "total",
+        "breakdown": ["word"], "unit": "day", "from": "2026-06-01", "to": "2026-06-01" });
+    let path = "/api/v1/reports/segmentation";
+    let (status, report) = server.api(Method::POST, path, Some(asked)).await;
+    assert_eq!(status, 200, "{report}");
+    report["series"][0]["segment"].clone()
+}
+
+async fn unfinished(server: &TestServer) -> Value {
+    let (_, status) = server.api(Method::GET, "/api/v1/status", None).await;
+    let metrics = server.metrics().await;
+    let line = format!(
+        "\ncofferdam_erasures_unfinished {}\n",
+        status["erasures_unfinished"]
+    );
+    assert!(metrics.contains(&line), "{line} {metrics}");
+    status["erasures_unfinished"].clone()
+}
+
+/// As a kill right after the vault's part leaves it: nothing outside the vault has heard of it.
+async fn half_erased() -> TestServer {
+    let (server, vendor) = server_with_vendor().await;
+    let token = server.folder.token.clone();
+    let properties = json!({ "token": token, "distinct_id": "a", "word": "canaryword" });
+    server
+        .track(json!([{ "event": "Asked", "properties": properties }]))
+        .await;
+    server.track(event(&token, "b")).await;
+    vendor.wait_for(2).await;
+    server.flush().await;
+    assert_eq!(word_at_home(&server).await, json!(["canaryword"]));
+    let caller = cofferdam_access::Caller::LocalOperator;
+    let permit: Permit<Erase> = server.system.access.permit(&caller, "test").await.unwrap();
+    let (vault, project) = (&server.system.vault, ProjectName::from("console"));
+    let erased = vault.erase(&permit, &project, Who::Id("a"), None).await;
+    erased.unwrap();
+    assert_eq!(word_at_home(&server).await, json!(["canaryword"]));
+    assert_eq!(unfinished(&server).await, 1);
+    server
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_finishes_an_erasure_that_was_cut_short() {
+    let server = again(half_erased().await.stop().await, 0).await;
+    assert_eq!(unfinished(&server).await, 0);
+    assert_ne!(word_at_home(&server).await, json!(["canaryword"]));
+    let list = std::fs::read_to_string(server.folder.path("data/erasures")).unwrap();
+    assert_eq!(list.lines().count(), 1);
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn housekeeping_finishes_an_erasure_that_failed() {
+    let server = half_erased().await;
+    // An erasure keeps house at its end.
+    let other = json!({ "project": "console", "person": "id:b" });
+    let path = "/api/v1/people/erase";
+    let (status, body) = server.api(Method::POST, path, Some(other)).await;
+    assert_eq!(status, 200, "{body}");
+    assert_eq!(unfinished(&server).await, 0);
+    assert_ne!(word_at_home(&server).await, json!(["canaryword"]));
     server.stop().await;
 }

@@ -345,11 +345,39 @@ async fn a_kill_during_an_erasure_leaves_all_or_nothing() {
         );
         let queued = vault.deletion_requests().await.unwrap().len();
         assert_eq!(queued, if step == "erasure committed" { 3 } else { 0 });
+        let unfinished = vault.unfinished_erasures().await.unwrap();
+        assert_eq!(unfinished.is_empty(), step != "erasure committed", "{step}");
         vault
             .erase(&permit, &project(), Who::Number(ada[0]), None)
             .await
             .unwrap();
         assert_eq!(vault.deletion_requests().await.unwrap().len(), 3);
+        assert_eq!(vault.unfinished_erasures().await.unwrap(), ada);
+        vault.rewrite(&permit).await.unwrap();
+        vault.finish_erasures(&permit, &ada).await.unwrap();
+        let again = fixture.open(&copy, MASTER).await.unwrap();
+        assert_eq!(again.unfinished_erasures().await.unwrap(), []);
         Sealer::seal(&*vault, bob, b"", b"", &mut sealed).unwrap();
     }
+}
+
+#[tokio::test]
+async fn erasures_of_a_file_without_marks_are_taken_up() {
+    let Town {
+        fixture,
+        vault,
+        ada,
+        ..
+    } = town(true).await;
+    let permit = fixture.permit::<Erase>().await;
+    vault
+        .erase(&permit, &project(), Who::Number(ada[0]), None)
+        .await
+        .unwrap();
+    sqlx::query("DROP TABLE unfinished_erasures")
+        .execute(&mut *vault.database.lock().await)
+        .await
+        .unwrap();
+    let vault = fixture.open(&fixture.path(), MASTER).await.unwrap();
+    assert_eq!(vault.unfinished_erasures().await.unwrap(), ada);
 }

@@ -106,7 +106,7 @@ export interface paths {
         put?: never;
         /**
          * Declares days for which it is not known what a vendor got, such as those since the copy that was restored. It is never taken
-         *     back: over it nothing is called not exposed.
+         *     back: over it nothing is called not exposed. So it holds no day after today.
          */
         post: operations["declare"];
         delete?: never;
@@ -946,9 +946,11 @@ export interface components {
             not_exposed: string[];
             /**
              * Format: int64
-             * @description Distinct organizations.
+             * @description Distinct organizations of the events and updates: one of each, so that of a list only the first counts.
              */
             organizations: number;
+            /** @description Whether there may be more organizations than counted: ids of organizations, or values of fields that may hold them, went out. */
+            organizations_at_least: boolean;
             /**
              * Format: int64
              * @description Distinct canonical persons, possible or delivered.
@@ -1098,6 +1100,8 @@ export interface components {
         Standing: "verified" | "claimed";
         /** @description The state of the installation. */
         Status: {
+            /** @description Ids of forgotten people whose rows are not rewritten yet: an erasure was cut short or failed, and is tried again every minute. */
+            erasures_unfinished: number;
             journal: components["schemas"]["JournalStatus"];
             mode: components["schemas"]["RunMode"];
             /** Format: int64 */
@@ -1693,9 +1697,9 @@ export interface operations {
     radius: {
         parameters: {
             query?: {
-                /** @description first UTC day; default: all */
+                /** @description first UTC day; default: the first of coverage, or on record */
                 since?: string;
-                /** @description last UTC day; default: today */
+                /** @description last UTC day; default: today, or the last on record */
                 until?: string;
                 /** @description sent (default) or held */
                 basis?: string;

@@ -39,6 +39,12 @@ fn lines(body: &Value) -> Vec<String> {
         text(first, "complete_from"),
         text(first, "complete_through"),
     ));
+    let at_least =
+        |answer: &&Value| answer.get("organizations_at_least") == Some(&Value::Bool(true));
+    let organizations = match answers.iter().any(at_least) {
+        true => "organizations, at least",
+        false => "organizations",
+    };
     let rows = [
         ("people", "people"),
         ("of them without a confirmed delivery", "people_possible"),
@@ -46,7 +52,7 @@ fn lines(body: &Value) -> Vec<String> {
             "if it keeps only as long as it claims",
             "people_claimed_retention",
         ),
-        ("organizations", "organizations"),
+        (organizations, "organizations"),
         ("events", "events"),
     ];
     let is_told = |key: &str| {
@@ -282,10 +288,13 @@ mod tests {
     #[test]
     fn one_basis_reads_alike_and_a_gap_of_all_bases_has_no_label() {
         let gap = json!([{ "since": "2026-06-01", "until": "2026-06-01", "reason": "restored" }]);
-        let said = lines(&answer("held", 2, &gap));
+        let mut held = answer("held", 2, &gap);
+        held["organizations_at_least"] = json!(true);
+        let said = lines(&held);
         assert_eq!(said[0], "acme: 2 people by what it may still hold");
         assert_eq!(said[1], "not known: on 2026-06-01 (restored)");
         assert!(said[4].ends_with("held"), "{said:?}");
+        assert!(said[7].starts_with("organizations, at least "), "{said:?}");
     }
 
     #[test]
