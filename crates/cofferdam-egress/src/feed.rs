@@ -313,6 +313,7 @@ impl Feed {
             epoch: terms.epoch,
             today: terms.today,
             consent,
+            opted_in_since: standing.opted_in_since,
             admitted_under: &admitted_under,
         };
         let vault = &*self.options.vault;

@@ -193,6 +193,7 @@ fn name(walker: &mut Walker<'_>, name: &str) -> Arc<str> {
             kind: FieldKind::Plain,
             rule: rule.clone(),
             basis: Basis::Detected,
+            stray: false,
         });
         walker.found.push((NAME_FIELD, class));
     }

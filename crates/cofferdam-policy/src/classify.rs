@@ -71,6 +71,8 @@ pub(crate) struct Class {
     pub(crate) kind: FieldKind,
     pub(crate) rule: RuleName,
     pub(crate) basis: Basis,
+    /// Whether a name on the way to it is one that neither a rule nor the operator knows: no contract gives it to a vendor then.
+    pub(crate) stray: bool,
 }
 
 /// The stable id of a rule: of the table, or as read from a record.
@@ -117,6 +119,7 @@ pub(crate) const WORDS: Class = Class {
     kind: FieldKind::FreeText,
     rule: RuleName::Known("text.words"),
     basis: Basis::Words,
+    stray: false,
 };
 
 /// A project's way to classify: the operator's overrides and the rule table.
@@ -150,6 +153,32 @@ impl Classifier {
         if carrier == Carrier::Top {
             return self.top(key);
         }
+        let class = self.by_name(carrier, key, value_type);
+        Class {
+            stray: self.is_stray(carrier, key, class.basis),
+            ..class
+        }
+    }
+
+    /// Whether a name around the field is known to nobody. Who names a container, names all that is in it.
+    fn is_stray(&self, carrier: Carrier, key: &str, basis: Basis) -> bool {
+        if !key.contains(['.', '?', '#']) || carrier == Carrier::Name {
+            return false;
+        }
+        let own = key.trim_end_matches("[]");
+        if self.organization_key.as_deref() == Some(own)
+            || self.named(carrier, own).is_some()
+            || self.enclosing(carrier, key).is_some()
+        {
+            return false;
+        }
+        // What a container says of everything in it says nothing of the names there.
+        let is_parents = matches!(basis, Basis::Path(Evidence::Parent(_)));
+        !rules::is_way_known(key, carrier.of_rules(), &self.switches)
+            || is_parents && !own.ends_with('#') && !rules::is_known(own, &self.switches)
+    }
+
+    fn by_name(&self, carrier: Carrier, key: &str, value_type: rules::ValueType) -> Class {
         let built_in = rules::classify(key, carrier.of_rules(), value_type, &self.switches);
         let known_kind = built_in.map_or(FieldKind::Plain, |class| class.kind);
         if let Some(category) = self.named(carrier, key.trim_end_matches("[]")) {
@@ -161,6 +190,7 @@ impl Classifier {
                 kind: FieldKind::Id(IdKind::Group),
                 rule: RuleName::Known("project.organization_key"),
                 basis: Basis::Organization,
+                stray: false,
             };
         }
         if let Some(found) = built_in {
@@ -169,6 +199,7 @@ impl Classifier {
                 kind: found.kind,
                 rule: RuleName::Known(found.rule.as_str()),
                 basis: Basis::Path(found.evidence),
+                stray: false,
             };
         }
         match self.enclosing(carrier, key) {
@@ -178,6 +209,7 @@ impl Classifier {
                 kind: FieldKind::Plain,
                 rule: RuleName::Known("none"),
                 basis: Basis::Path(Evidence::Builtin),
+                stray: false,
             },
         }
     }
@@ -218,6 +250,7 @@ impl Classifier {
                 "sdk.envelope"
             }),
             basis,
+            stray: false,
         }
     }
 
@@ -280,5 +313,6 @@ fn declared(category: Category, known: FieldKind) -> Class {
         kind,
         rule: RuleName::Known("fields"),
         basis: Basis::Path(Evidence::FieldsToml),
+        stray: false,
     }
 }

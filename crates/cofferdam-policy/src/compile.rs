@@ -134,10 +134,12 @@ pub(crate) struct IntakeRow {
 pub(crate) struct IntakeTable {
     through: Day,
     rows: Box<[IntakeRow]>,
+    /// The same for what stands under a name that nobody knows: no contract gives it to a vendor.
+    stray: Box<[IntakeRow]>,
 }
 
 impl IntakeTable {
-    pub(crate) fn row(&self, category: Category) -> &IntakeRow {
+    pub(crate) fn row(&self, category: Category, is_stray: bool) -> &IntakeRow {
         const NOBODY: IntakeRow = IntakeRow {
             forms: FormSet::NONE,
             original: false,
@@ -147,7 +149,8 @@ impl IntakeTable {
             identifying: true,
             free_text: false,
         };
-        self.rows.get(category.index()).unwrap_or(&NOBODY)
+        let rows = if is_stray { &self.stray } else { &self.rows };
+        rows.get(category.index()).unwrap_or(&NOBODY)
     }
 }
 
@@ -228,13 +231,22 @@ fn intake(project: &ProjectSource, home: &Listed, vendors: &[VendorTable]) -> Ve
         .map(|through| IntakeTable {
             through,
             rows: Category::all()
-                .map(|category| intake_row(category, home, &own, through))
+                .map(|category| intake_row(category, home, &own, through, false))
+                .collect(),
+            stray: Category::all()
+                .map(|category| intake_row(category, home, &own, through, true))
                 .collect(),
         })
         .collect()
 }
 
-fn intake_row(category: Category, home: &Listed, own: &[&VendorTable], day: Day) -> IntakeRow {
+fn intake_row(
+    category: Category,
+    home: &Listed,
+    own: &[&VendorTable],
+    day: Day,
+    is_stray: bool,
+) -> IntakeRow {
     let mut forms = FormSet::default();
     let at_home = home.form(category);
     if let Ok(form) = at_home {
@@ -244,7 +256,9 @@ fn intake_row(category: Category, home: &Listed, own: &[&VendorTable], day: Day)
         if vendor.is_observed(day) && !rules::is_secret(category) {
             forms.add(Form::Clear);
         }
-        if let Ok(form) = vendor.listed.form(category) {
+        if let Ok(form) = vendor.listed.form(category)
+            && !is_stray
+        {
             forms.add(form);
         }
     }

@@ -85,6 +85,8 @@ pub struct SendContext<'a> {
     pub today: Day,
     /// The person's will towards the vendor.
     pub consent: ConsentState,
+    /// Since when the positive signal on record stands: it speaks for what came after it only.
+    pub opted_in_since: Option<TimestampMs>,
     /// The policy under which the record was admitted: what goes is what both permit.
     pub admitted_under: &'a Policy,
 }

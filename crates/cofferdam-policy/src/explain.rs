@@ -5,7 +5,7 @@
 mod nobody;
 
 use crate::admitted::{Admitted, Body, Event, Kept, NAME_FIELD, Node, Record};
-use crate::classify::{BEHAVIOR, Basis, CONTENT, Class};
+use crate::classify::{BEHAVIOR, Basis, CONTENT, Class, UNCLASSIFIED};
 use crate::minimize::{self, Outcome, Sender};
 use crate::rules::{Evidence, FieldKind};
 use crate::{
@@ -83,6 +83,8 @@ pub struct Classification {
     pub rule: Arc<str>,
     /// What the rule saw.
     pub evidence: Arc<str>,
+    /// Whether it stands under a name that nobody knows, so that no vendor gets it.
+    pub is_stray: bool,
 }
 
 impl Explanation {
@@ -120,6 +122,7 @@ pub(crate) fn explain(
         epoch: 0,
         today: day,
         consent: crate::ConsentState::default(),
+        opted_in_since: None,
         admitted_under: policy,
     };
     let mut vendors = Vec::new();
@@ -304,6 +307,13 @@ fn fates(body: &Body, refused: Option<Refusal>, trace: Vec<Outcome>) -> Vec<Fiel
 
 /// What the rule saw, in words.
 pub(crate) fn evidence(class: &Class) -> Arc<str> {
+    if class.stray && class.category != UNCLASSIFIED {
+        let own = evidence(&Class {
+            stray: false,
+            ..class.clone()
+        });
+        return Arc::from(format!("{own}, but nobody knows a name around it"));
+    }
     match class.basis {
         Basis::Path(Evidence::FieldsToml) => Arc::from("named in fields.toml"),
         Basis::Path(Evidence::KeyToken(words)) => Arc::from(format!("the key says `{words}`")),

@@ -104,7 +104,7 @@ pub(crate) fn class_today<'c>(
     class: &'c Class,
     node: Node,
 ) -> Cow<'c, Class> {
-    if is_same_policy || matches!(class.basis, Basis::Detected) {
+    if is_same_policy {
         return Cow::Borrowed(class);
     }
     let project = tables
@@ -129,6 +129,13 @@ pub(crate) fn class_today<'c>(
             .class(variant)
             .clone(),
     };
+    if class.basis == Basis::Detected {
+        // A value decided; of the names around it today's rules speak.
+        return Cow::Owned(Class {
+            stray: today.stray,
+            ..class.clone()
+        });
+    }
     match (class.basis, today.category) {
         // Several words that nobody has named since stay content.
         (Basis::Words, crate::classify::UNCLASSIFIED) => Cow::Borrowed(class),

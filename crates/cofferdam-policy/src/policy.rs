@@ -243,6 +243,7 @@ impl Policy {
             category: class.category,
             rule: class.rule.to_arc(),
             evidence: explain::evidence(class),
+            is_stray: class.stray,
         })
     }
 

@@ -39,6 +39,8 @@ const KEPT_SEALED: u8 = 1;
 const KEPT_WITHHELD: u8 = 2;
 /// Bit of the field's head: home may have it.
 const HOME: u8 = 0x40;
+/// Bit of a class's basis: a name around the field is known to nobody.
+const STRAY: u8 = 0x80;
 /// Bit of the field's head: it is made of the fields that follow.
 const INSIDE: u8 = 0x80;
 

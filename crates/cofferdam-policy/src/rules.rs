@@ -4,6 +4,7 @@
 //! caller can cache it. Values are looked at by `detect`, whose rules stand in the same table.
 //! Invariant: ids are stable and unique; every rule can be switched off by id, and a test shows what is missed then.
 
+mod containers;
 mod content;
 mod fields;
 mod index;
@@ -13,6 +14,7 @@ mod secrets;
 mod tokens;
 mod values;
 
+pub(crate) use containers::{is_known, is_way_known};
 pub use key_context::KeyContext;
 
 use cofferdam_model::{Category, IdKind};

@@ -5,7 +5,7 @@
 
 use crate::VaultError;
 use crate::vault::Vault;
-use cofferdam_model::{PersonNumber, VendorId};
+use cofferdam_model::{PersonNumber, TimestampMs, VendorId};
 use sqlx::Connection;
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
@@ -37,6 +37,8 @@ pub enum Choice {
 pub struct Standing {
     /// There is a positive signal.
     pub opted_in: bool,
+    /// Since when the first of the positive signals stands.
+    pub opted_in_since: Option<TimestampMs>,
     /// There is an objection; it outweighs any positive signal.
     pub objected: bool,
 }
@@ -44,7 +46,15 @@ pub struct Standing {
 /// All choices of one person, over all merged numbers.
 #[derive(Clone, Debug, Default)]
 pub struct Consent {
-    choices: Vec<(Scope, bool)>,
+    choices: Vec<Said>,
+}
+
+/// A choice on record.
+#[derive(Clone, Debug)]
+pub(crate) struct Said {
+    pub(crate) scope: Scope,
+    pub(crate) objected: bool,
+    pub(crate) at: TimestampMs,
 }
 
 impl Consent {
@@ -70,9 +80,15 @@ impl Consent {
 
     fn standing(&self, applies: impl Fn(&Scope) -> bool) -> Standing {
         let mut standing = Standing::default();
-        for (_, objected) in self.choices.iter().filter(|(scope, _)| applies(scope)) {
-            standing.objected |= objected;
-            standing.opted_in |= !objected;
+        for said in self.choices.iter().filter(|said| applies(&said.scope)) {
+            standing.objected |= said.objected;
+            if !said.objected {
+                standing.opted_in = true;
+                let since = standing
+                    .opted_in_since
+                    .map_or(said.at, |at| at.min(said.at));
+                standing.opted_in_since = Some(since);
+            }
         }
         standing
     }
@@ -143,8 +159,9 @@ impl Vault {
         if !self.is_present(person) || self.is_forgotten(person) {
             return Err(VaultError::NoSuchPerson);
         }
+        let at = self.clock.now();
         if choice == Choice::Objected {
-            self.hold(person, &cluster, &scope, choice);
+            self.hold(person, &cluster, &scope, choice, at);
         }
         let mut transaction = connection.begin().await.map_err(failed())?;
         for number in &cluster {
@@ -160,13 +177,13 @@ impl Vault {
                 .bind(person.0)
                 .bind(scope.text())
                 .bind(choice == Choice::Objected)
-                .bind(self.clock.now().0)
+                .bind(at.0)
                 .execute(&mut *transaction)
                 .await
                 .map_err(failed())?;
         }
         transaction.commit().await.map_err(failed())?;
-        self.hold(person, &cluster, &scope, choice);
+        self.hold(person, &cluster, &scope, choice, at);
         Ok(())
     }
 
@@ -179,7 +196,7 @@ impl Vault {
             .consent(person)
             .choices
             .iter()
-            .any(|(scope, _)| *scope == Scope::All);
+            .any(|said| said.scope == Scope::All);
         if has_said {
             return Ok(());
         }
@@ -187,11 +204,18 @@ impl Vault {
     }
 
     /// Memory's side of [`Vault::set_choice`].
-    fn hold(&self, person: PersonNumber, cluster: &[u32], scope: &Scope, choice: Choice) {
+    fn hold(
+        &self,
+        person: PersonNumber,
+        cluster: &[u32],
+        scope: &Scope,
+        choice: Choice,
+        at: TimestampMs,
+    ) {
         let mut choices = self.choices.write().unwrap_or_else(PoisonError::into_inner);
         for number in cluster {
             if let Some(said) = choices.get_mut(number) {
-                said.retain(|(about, _)| about != scope);
+                said.retain(|one| one.scope != *scope);
                 if said.is_empty() {
                     choices.remove(number);
                 }
@@ -199,7 +223,11 @@ impl Vault {
         }
         if choice != Choice::Withdrawn {
             let said = choices.entry(person.0).or_default();
-            said.push((scope.clone(), choice == Choice::Objected));
+            said.push(Said {
+                scope: scope.clone(),
+                objected: choice == Choice::Objected,
+                at,
+            });
         }
         drop(choices);
         self.withdrawals.fetch_add(1, Ordering::SeqCst);

@@ -3,11 +3,11 @@
 //! Invariant: applying the same definitions again, in any order, changes nothing; a forgotten person does not come back.
 
 use crate::VaultError;
-use crate::consent::Scope;
+use crate::consent::{Said, Scope};
 use crate::crypt::Secret;
 use crate::identity::index::Tombstone;
 use crate::vault::Vault;
-use cofferdam_model::{Definition, LinkKind};
+use cofferdam_model::{Definition, LinkKind, TimestampMs};
 use sqlx::{Connection, QueryBuilder, Sqlite, SqliteConnection};
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
@@ -211,8 +211,8 @@ impl Vault {
                 .fetch_all(&mut *connection)
                 .await
                 .map_err(failed())?;
-        let choices: Vec<(u32, String, bool)> =
-            sqlx::query_as("SELECT person, scope, objected FROM choices")
+        let choices: Vec<(u32, String, bool, i64)> =
+            sqlx::query_as("SELECT person, scope, objected, at FROM choices")
                 .fetch_all(&mut *connection)
                 .await
                 .map_err(failed())?;
@@ -231,9 +231,15 @@ impl Vault {
             known.insert(id_key(&key)?, number);
         }
         let mut standing = self.choices.write().unwrap_or_else(PoisonError::into_inner);
-        for (person, scope, objected) in choices {
+        for (person, scope, objected, at) in choices {
             let scope = Scope::parse(&scope).ok_or(damaged("a choice has no scope"))?;
-            standing.entry(person).or_default().push((scope, objected));
+            let at = TimestampMs(at);
+            let said = Said {
+                scope,
+                objected,
+                at,
+            };
+            standing.entry(person).or_default().push(said);
         }
         Ok(())
     }

@@ -3,6 +3,7 @@
 //! The other files of this crate add its functions, one concern each. Locks are taken in the order database, master, people,
 //! everything else; none but the database's is held across an await.
 
+use crate::consent::Said;
 use crate::crypt::{Keyed, Nonces, Secret};
 use crate::entries::Entries;
 use crate::identity::index::People;
@@ -11,7 +12,7 @@ use crate::keys::{self, Purpose};
 use crate::organizations::Organizations;
 use crate::sealing::PeopleKeys;
 use crate::tokens::Tokens;
-use crate::{MasterKey, Scope, VaultError, database};
+use crate::{MasterKey, VaultError, database};
 use cofferdam_model::{
     Clock, Definition, Entropy, IdentityClaim, MergeMap, PersonNumber, ProjectName, Provenance,
     Refusal,
@@ -52,7 +53,7 @@ pub struct Vault {
     pub(crate) organizations: RwLock<Organizations>,
     pub(crate) tokens: RwLock<Tokens>,
     pub(crate) entries: Entries,
-    pub(crate) choices: RwLock<HashMap<u32, Vec<(Scope, bool)>>>,
+    pub(crate) choices: RwLock<HashMap<u32, Vec<Said>>>,
     pub(crate) cursor: AtomicU64,
     /// How often somebody took something back; see [`Vault::withdrawals`].
     pub(crate) withdrawals: AtomicU64,

@@ -117,7 +117,7 @@ impl<'p> Walker<'p> {
             .worst()
             .filter(|worst| !related(worst.category, view.category))
         {
-            let class = self.detected_class(worst);
+            let class = self.detected_class(view, worst);
             self.note(class);
         }
     }
@@ -141,7 +141,7 @@ impl<'p> Walker<'p> {
         let Some(worst) = worst else {
             return self.text_leaf(view, node, text);
         };
-        let class = self.detected_class(worst);
+        let class = self.detected_class(view, worst);
         self.note(class);
         if !rules::is_secret(worst.category) && view.is_free_text() && !is_full {
             self.text_leaf(view, node, &mask(text, found, view.category));

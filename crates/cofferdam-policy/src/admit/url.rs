@@ -21,6 +21,7 @@ const USER_INFO: Class = Class {
     kind: FieldKind::Plain,
     rule: RuleName::Known("url.user_info"),
     basis: Basis::Detected,
+    stray: false,
 };
 
 /// What stands where a port belongs and is none may be anything.
@@ -29,6 +30,7 @@ const PORT: Class = Class {
     kind: FieldKind::Plain,
     rule: RuleName::Known("url.port"),
     basis: Basis::Detected,
+    stray: false,
 };
 
 const BROWSING: Category = Category::of("user.behavior.browsing_history");
@@ -144,8 +146,11 @@ impl<'p> Walker<'p> {
             }
         }
         match found.worst() {
-            Some(worst) => Some(self.detected_class(worst)),
-            None => Some(self.own_class(PORT)),
+            Some(worst) => Some(self.detected_class(view, worst)),
+            None => Some(self.own_class(Class {
+                stray: view.stray,
+                ..PORT
+            })),
         }
     }
 
@@ -170,7 +175,7 @@ impl<'p> Walker<'p> {
             node: Node::UrlText,
         };
         if let Some(worst) = clean.found.worst() {
-            let class = self.detected_class(worst);
+            let class = self.detected_class(view, worst);
             self.note(class);
         } else {
             self.project.paths.clean.remember(place, &base, kept);

@@ -54,6 +54,8 @@ pub(super) struct View<'p> {
     pub(super) kind: FieldKind,
     pub(super) context: KeyContext,
     detected: bool,
+    /// As [`Class::stray`].
+    pub(super) stray: bool,
     pub(super) row: &'p IntakeRow,
 }
 
@@ -219,7 +221,7 @@ impl<'p> Walker<'p> {
                 .worst()
                 .filter(|worst| !related(worst.category, view.category))
             {
-                let class = self.detected_class(worst);
+                let class = self.detected_class(view, worst);
                 self.note(class);
                 view = self.view(view.path, class);
             }
@@ -265,7 +267,8 @@ impl<'p> Walker<'p> {
                 kind: FieldKind::Plain,
                 context,
                 detected: true,
-                row: self.intake.row(crate::classify::UNCLASSIFIED),
+                stray: true,
+                row: self.intake.row(crate::classify::UNCLASSIFIED, true),
             },
         }
     }
@@ -278,7 +281,8 @@ impl<'p> Walker<'p> {
             kind: class.kind,
             context,
             detected: class.basis == Basis::Detected,
-            row: self.intake.row(class.category),
+            stray: class.stray,
+            row: self.intake.row(class.category, class.stray),
         }
     }
 
@@ -292,12 +296,13 @@ impl<'p> Walker<'p> {
         u16::try_from(VARIANTS + at).unwrap_or(u16::MAX)
     }
 
-    pub(super) fn detected_class(&mut self, worst: &detect::Detection) -> u16 {
+    pub(super) fn detected_class(&mut self, view: View<'_>, worst: &detect::Detection) -> u16 {
         self.own_class(Class {
             category: worst.category,
             kind: worst.rule.rule().kind,
             rule: crate::classify::RuleName::Known(worst.rule.as_str()),
             basis: Basis::Detected,
+            stray: view.stray,
         })
     }
 

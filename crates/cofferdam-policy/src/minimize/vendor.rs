@@ -10,7 +10,7 @@ mod group;
 use super::rebuild::{self, Recipient};
 use super::{Opened, Outcome, class_today, token};
 use crate::admitted::{Body, Kept, Record, Sort};
-use crate::classify::{BEHAVIOR, Basis, Class};
+use crate::classify::{BEHAVIOR, Basis, Class, UNCLASSIFIED};
 use crate::compile::{Tables, VendorTable};
 use crate::forms;
 use crate::rules::{FieldKind, RuleSwitches};
@@ -324,6 +324,10 @@ impl Picker<'_> {
         if let Some(refusal) = would {
             self.would_withhold.push((Arc::clone(&info.path), refusal));
         }
+        if today.stray {
+            // In observe mode the names around it go too, whatever they are.
+            self.expose(&info.path, UNCLASSIFIED, Form::Clear);
+        }
         self.exposures.push(Exposure {
             path: Arc::clone(&info.path),
             category: today.category,
@@ -348,11 +352,13 @@ fn observed_form(listed: Result<Form, Refusal>, is_observed: bool) -> Result<For
     }
 }
 
-/// What a contract gives of a class. Words that nobody has named are content of no known field: no contract lists them.
+/// What a contract gives of a class. Words that nobody has named are content of no known field, and what stands under a name that
+/// nobody knows would bring that name along: no contract lists them.
 fn listed(vendor: &VendorTable, class: &Class) -> Result<Form, Refusal> {
-    match class.basis {
-        Basis::Words => Err(Refusal::Unclassified),
-        _ => vendor.listed.form(class.category),
+    match vendor.listed.form(class.category) {
+        Err(Refusal::Secret) => Err(Refusal::Secret),
+        _ if class.basis == Basis::Words || class.stray => Err(Refusal::Unclassified),
+        form => form,
     }
 }
 

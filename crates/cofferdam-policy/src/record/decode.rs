@@ -4,7 +4,7 @@
 
 use super::{
     Entry, FLAG_ORGANIZATION, FLAG_TIME, FLAG_TIME_UNUSABLE, FLAG_UPDATE, FLAG_VERIFIED, HOME,
-    INSIDE, KEPT_SEALED, KEPT_WITHHELD, VERSION, VERSION_MIN, kinds,
+    INSIDE, KEPT_SEALED, KEPT_WITHHELD, STRAY, VERSION, VERSION_MIN, kinds,
     sealed::{Bound, Part},
 };
 use crate::admitted::{
@@ -357,11 +357,14 @@ impl<'b> Decoder<'b> {
         if number == self.classes.len() {
             let category = Category::parse(self.bytes.text()?)?;
             let rule = RuleName::Read(Arc::from(self.bytes.text()?));
+            let kind = kinds::kind(self.bytes.byte()?)?;
+            let basis = self.bytes.byte()?;
             self.classes.push(Class {
                 category,
-                kind: kinds::kind(self.bytes.byte()?)?,
+                kind,
                 rule,
-                basis: kinds::basis(self.bytes.byte()?)?,
+                basis: kinds::basis(basis & !STRAY)?,
+                stray: basis & STRAY != 0,
             });
         }
         Some(number)

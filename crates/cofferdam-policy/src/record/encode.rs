@@ -5,7 +5,7 @@
 
 use super::{
     FLAG_ORGANIZATION, FLAG_TIME, FLAG_TIME_UNUSABLE, FLAG_UPDATE, FLAG_VERIFIED, HOME, INSIDE,
-    KEPT_SEALED, KEPT_WITHHELD, VERSION, definition, kinds, sealed::Parts,
+    KEPT_SEALED, KEPT_WITHHELD, STRAY, VERSION, definition, kinds, sealed::Parts,
 };
 use crate::admitted::{Body, EXTRA, Field, Kept, NAME_FIELD, Sort, TimeNote};
 use crate::classify::Class;
@@ -315,6 +315,7 @@ impl<'r> Encoder<'r> {
                 && known.kind == class.kind
                 && known.rule == class.rule
                 && kinds::of_basis(known.basis) == kinds::of_basis(class.basis)
+                && known.stray == class.stray
         };
         if let Some(at) = self.classes.iter().position(is_same) {
             return put_number(out, at as u64);
@@ -324,7 +325,8 @@ impl<'r> Encoder<'r> {
         put_bytes(out, class.category.key().as_bytes());
         put_bytes(out, class.rule.as_str().as_bytes());
         out.push(kinds::of_kind(class.kind));
-        out.push(kinds::of_basis(class.basis));
+        let stray = if class.stray { STRAY } else { 0 };
+        out.push(kinds::of_basis(class.basis) | stray);
     }
 
     fn name(&mut self, name: &'r str, out: &mut Vec<u8>) {

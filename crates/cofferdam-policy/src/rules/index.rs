@@ -153,6 +153,36 @@ impl Index {
         self.ids.get(id).copied()
     }
 
+    /// Whether a rule has that very name.
+    pub(super) fn is_exact(&self, name: &str, switches: &RuleSwitches) -> bool {
+        let found = self.exact.get(name);
+        found.is_some_and(|rule| switches.is_on(*rule))
+    }
+
+    /// The words that are no part of any rule's phrase.
+    pub(super) fn unknown_words<'w>(
+        &self,
+        words: &'w [String],
+        switches: &RuleSwitches,
+    ) -> impl Iterator<Item = &'w str> {
+        let mut known = vec![false; words.len()];
+        for start in 0..words.len() {
+            for end in start + 1..=words.len().min(start + PHRASE_WORDS_MAX) {
+                let phrase = words.get(start..end).unwrap_or(&[]).join(" ");
+                if self
+                    .phrase(&phrase)
+                    .is_some_and(|(rule, _)| switches.is_on(rule))
+                {
+                    known.get_mut(start..end).unwrap_or(&mut []).fill(true);
+                }
+            }
+        }
+        let pairs = words.iter().zip(known);
+        pairs
+            .filter(|(_, known)| !known)
+            .map(|(word, _)| word.as_str())
+    }
+
     pub(super) fn classify(
         &self,
         path: &str,

@@ -2,6 +2,9 @@
 //!
 //! Invariant: words are lower-case ASCII or whole non-ASCII words with the common accents removed; at most 16 are kept.
 
+/// Most words that are kept.
+pub(super) const WORDS_MAX: usize = 16;
+
 /// Words of one key.
 pub(super) fn words(key: &str) -> Vec<String> {
     let mut words: Vec<String> = Vec::new();
@@ -55,7 +58,7 @@ impl Class {
 }
 
 fn push(words: &mut Vec<String>, word: &mut String) {
-    if !word.is_empty() && words.len() < 16 {
+    if !word.is_empty() && words.len() < WORDS_MAX {
         words.push(std::mem::take(word));
     }
     word.clear();

@@ -1,7 +1,7 @@
 //! Consent, contracts, regions and observe mode.
 
 use crate::support::*;
-use cofferdam_model::{Limits, ProjectName, Refusal, Region, VendorId};
+use cofferdam_model::{Limits, ProjectName, Refusal, Region, TimestampMs, VendorId};
 use cofferdam_policy::{
     ConsentMode, ConsentState, IntakeContext, SendContext, Signals, VendorSource,
 };
@@ -29,6 +29,7 @@ fn vendor_refusal(
     let record = admit_with(&policy, &page(), signals);
     let context = SendContext {
         consent,
+        opted_in_since: consent.opted_in.then_some(RECEIVED),
         ..send(&policy)
     };
     policy
@@ -230,4 +231,43 @@ fn an_objection_stops_observe_mode_too() {
         vendor_refusal(observed, Signals::default(), no),
         Some(Refusal::Objected)
     );
+}
+
+#[test]
+fn a_yes_is_no_yes_to_what_came_before_it() {
+    let yes = ConsentState {
+        opted_in: true,
+        objected: false,
+    };
+    let said_yes = signals(|s| s.opted_in = true);
+    let none = Signals::default();
+    let before = TimestampMs(RECEIVED.0 - 1);
+    let after = TimestampMs(RECEIVED.0 + 1);
+    let missing = Some(Refusal::ConsentMissing);
+    let free = ConsentState::default();
+    for (mode, signals, consent, since, expected) in [
+        (ConsentMode::OptIn, none, yes, Some(before), None),
+        (ConsentMode::OptIn, none, yes, Some(RECEIVED), None),
+        (ConsentMode::OptIn, none, yes, Some(after), missing),
+        (ConsentMode::OptIn, said_yes, yes, Some(after), None),
+        (ConsentMode::OptIn, none, free, None, missing),
+        (ConsentMode::OptOut, none, yes, Some(after), None),
+    ] {
+        let policy = compile(
+            1,
+            source(vec![VendorSource {
+                consent: mode,
+                ..vendor("v", &analytics())
+            }]),
+        );
+        let record = admit_with(&policy, &page(), signals);
+        let context = SendContext {
+            consent,
+            opted_in_since: since,
+            ..send(&policy)
+        };
+        let vendor = VendorId::from("v");
+        let item = policy.minimize_vendor(&vendor, &record, &context, &Fake, &Fake);
+        assert_eq!(item.err(), expected, "{mode:?} {signals:?} {since:?}");
+    }
 }

@@ -152,3 +152,142 @@ fn no_name_can_look_like_two() {
         }
     }
 }
+
+/// The names of the properties that a vendor gets which may have behavior, and e-mail addresses as tokens.
+fn names_sent(properties: &Value, fields: &[(&str, &'static str)]) -> Vec<String> {
+    let mut listed = analytics();
+    listed["user.account"] = json!("clear");
+    listed["user.contact.email"] = json!("token");
+    let fields = fields
+        .iter()
+        .map(|(path, category)| ((*path).to_owned(), Category::of(category)));
+    let policy = compile(
+        1,
+        PolicySource {
+            fields: fields.collect(),
+            ..source(vec![vendor("v", &listed)])
+        },
+    );
+    let mut bytes = Vec::new();
+    let sent = admit(&policy, &json!({"event": "e", "properties": properties}));
+    record::encode(&[], &[sent], &Fake, &mut bytes).unwrap();
+    let record = record::decode(&bytes).unwrap().records.remove(0);
+    let event = crate::support::sent(&policy, "v", &record);
+    let names = event.properties.iter().map(|(name, _)| name.to_string());
+    names.filter(|name| !name.starts_with('$')).collect()
+}
+
+#[test]
+fn nothing_goes_under_a_name_that_nobody_knows() {
+    for name in [
+        "Bob Canary",
+        "canary bob, 12 Elm Street",
+        "0170-1234567",
+        "Bob Canary's email",
+    ] {
+        for inside in [
+            json!({"plan": "pro"}),
+            json!({"role": "admin"}),
+            json!({"settings": [{"plan": "pro"}]}),
+            json!({"email": "ada@example.com"}),
+            json!({"x": "ada@example.com"}),
+            json!("{\"plan\": \"pro\"}"),
+        ] {
+            assert_eq!(
+                names_sent(&json!({ name: inside }), &[]),
+                [""; 0],
+                "{name} {inside}"
+            );
+            let deep =
+                json!({"cart": { name: inside }, "settings": {"items": [{ name: inside }]} });
+            assert_eq!(names_sent(&deep, &[]), [""; 0], "{deep}");
+        }
+        for mark in ['.', '?', '#'] {
+            let flat = json!({ format!("{name}{mark}plan"): "pro" });
+            assert_eq!(names_sent(&flat, &[]), [""; 0], "{flat}");
+        }
+    }
+    assert_eq!(
+        names_sent(&json!({"email": {"Bob Canary": "ada@example.com"}}), &[]),
+        [""; 0]
+    );
+}
+
+#[test]
+fn what_is_named_on_its_whole_way_goes() {
+    for properties in [
+        json!({"cart": {"items": [{"plan": "pro"}]}}),
+        json!({"cart.plan": "pro"}),
+        json!({"traits": {"plan": "pro", "company": {"plan": "pro"}}}),
+        json!({"billing_address": {"plan": "pro"}}),
+        json!({"emails": [{"email": "ada@example.com"}]}),
+    ] {
+        assert_eq!(names_sent(&properties, &[]).len(), 1, "{properties}");
+    }
+    let canary = json!({"canary": {"bob": {"plan": "pro", "email": "ada@example.com", "x": 1}}});
+    for fields in [
+        [("properties.canary", "user.behavior")],
+        [("properties.canary.bob", "user.behavior")],
+        [("properties.canary.bob.x", "user.behavior")],
+    ] {
+        assert_eq!(names_sent(&canary, &fields), ["canary"], "{fields:?}");
+    }
+}
+
+#[test]
+fn home_keeps_what_stands_under_a_name_that_nobody_knows() {
+    let policy = compile(1, source(vec![vendor("v", &analytics())]));
+    let record = admit(
+        &policy,
+        &json!({"event": "e", "properties": {"canary": {"plan": "pro", "email": "ada@example.com"}}}),
+    );
+    let home = format!("{:?}", policy.minimize_home(&record, &Fake).unwrap());
+    assert!(home.contains("pro") && !home.contains("ada@"), "{home}");
+    assert!(home.contains("canary.email"), "{home}");
+}
+
+#[test]
+fn a_url_goes_without_the_parts_that_nobody_knows() {
+    let mut listed = analytics();
+    listed["user.behavior.browsing_history"] = json!("clear");
+    let policy = compile(1, source(vec![vendor("v", &listed)]));
+    let url = "https://a.example.com/x?0170-1234567.plan=1&plan=pro&utm_source=b";
+    let record = admit(
+        &policy,
+        &json!({"event": "e", "properties": {"$current_url": url}}),
+    );
+    let event = sent(&policy, "v", &record);
+    let text = format!("{:?}", property(&event, "$current_url"));
+    assert!(
+        !text.contains("0170") && text.contains("plan=pro&utm_source=b"),
+        "{text}"
+    );
+}
+
+#[test]
+fn in_observe_mode_the_names_count_as_unclassified() {
+    let mut observing = vendor("v", &analytics());
+    observing.observe_until = Some(RECEIVED.day());
+    let policy = compile(1, source(vec![observing]));
+    let record = admit(
+        &policy,
+        &json!({"event": "e", "properties": {"canary": {"plan": "pro"}}}),
+    );
+    let event = sent(&policy, "v", &record);
+    assert!(property(&event, "canary").is_some());
+    let of = |one: &&cofferdam_policy::Exposure| &*one.path == "properties.canary.plan";
+    let categories: Vec<_> = event
+        .exposures
+        .iter()
+        .filter(of)
+        .map(|one| one.category.key())
+        .collect();
+    assert_eq!(categories.len(), 2, "{categories:?}");
+    assert!(categories.contains(&"unclassified"), "{categories:?}");
+    assert!(
+        event
+            .would_withhold
+            .iter()
+            .any(|(path, _)| &**path == "properties.canary.plan")
+    );
+}

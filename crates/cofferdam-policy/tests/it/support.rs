@@ -182,6 +182,7 @@ pub(crate) fn send(policy: &Policy) -> SendContext<'_> {
         epoch: 1,
         today: RECEIVED.day(),
         consent: ConsentState::default(),
+        opted_in_since: None,
         admitted_under: policy,
     }
 }

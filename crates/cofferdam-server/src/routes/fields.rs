@@ -161,7 +161,10 @@ fn describe(
     } else {
         seen.category
     };
-    let state = match (named, category == unclassified) {
+    // Under a name that nobody knows it is known to no vendor either.
+    let is_stray = classified.as_ref().is_some_and(|found| found.is_stray);
+    let is_unknown = category == unclassified || is_stray;
+    let state = match (named, is_unknown) {
         (true, _) => FieldState::Named,
         (false, true) => FieldState::New,
         (false, false) => FieldState::Known,
@@ -174,7 +177,7 @@ fn describe(
             let form = category
                 .covering()
                 .find_map(|covering| vendor.receives.get(&covering).copied());
-            let form = form.filter(|form| *form != Form::Withheld && category != unclassified);
+            let form = form.filter(|form| *form != Form::Withheld && !is_unknown);
             VendorForm {
                 id: vendor.id.to_string(),
                 form: form.map(Form::as_str),
@@ -199,7 +202,13 @@ fn describe(
         types: seen.types.iter().copied().collect(),
         home_form: home_form(policy, category).as_str(),
         vendors,
-        guess: (state == FieldState::New).then(|| guess(seen)),
+        guess: (state == FieldState::New).then(|| match category == unclassified {
+            true => guess(seen),
+            false => Guess {
+                category: category.key(),
+                evidence: "its own name says so; nobody knows a name around it".to_owned(),
+            },
+        }),
     }
 }
 

@@ -252,6 +252,7 @@ async fn at_vendor(
             opted_in: standing.opted_in,
             objected: standing.objected,
         },
+        opted_in_since: standing.opted_in_since,
         admitted_under: &admitted_under,
     };
     let policy = system.policies.sending();

@@ -21,8 +21,11 @@ pub(super) fn pass(sender: &Sender<'_>, body: &Body) -> Result<Observed, Refusal
     if sender.context.consent.objected {
         return Err(Refusal::Objected);
     }
-    consent(sender, sender.now, body)?;
-    consent(sender, sender.then, body)?;
+    // A yes is no yes to what came before it, however long that had to wait.
+    let since = sender.context.opted_in_since;
+    let stood = since.is_some_and(|since| since <= body.received);
+    consent(sender.now, body, sender.context.consent.opted_in)?;
+    consent(sender.then, body, stood)?;
     let observed = Observed {
         now: sender.now.is_observed(today),
         then: sender.then.is_observed(body.received.day()),
@@ -56,15 +59,13 @@ fn at_intake(_: Refusal) -> Refusal {
 }
 
 /// Consent as the vendor's mode asks for it. An objection on record stops every mode and is asked before.
-fn consent(sender: &Sender<'_>, vendor: &VendorTable, body: &Body) -> Result<(), Refusal> {
+fn consent(vendor: &VendorTable, body: &Body, has_agreed: bool) -> Result<(), Refusal> {
     let signals = body.signals;
     match vendor.source.consent {
         ConsentMode::None => Ok(()),
         _ if signals.opted_out => Err(Refusal::Objected),
         _ if vendor.sells && (signals.gpc || signals.dnt) => Err(Refusal::Objected),
-        ConsentMode::OptIn if !signals.opted_in && !sender.context.consent.opted_in => {
-            Err(Refusal::ConsentMissing)
-        }
+        ConsentMode::OptIn if !signals.opted_in && !has_agreed => Err(Refusal::ConsentMissing),
         ConsentMode::OptIn | ConsentMode::OptOut => Ok(()),
     }
 }
