@@ -375,18 +375,15 @@ async fn choices_are_the_whole_persons_and_objections_outweigh() {
             .consent(person)
             .vendor(&vendor, "marketing.advertising")
     };
-    let (yes, no) = (
-        Standing {
-            opted_in: true,
-            objected: false,
-        },
-        Standing {
-            opted_in: true,
-            objected: true,
-        },
-    );
+    let said = |objected| Standing {
+        opted_in: true,
+        opted_in_since: Some(TimestampMs(1_764_000_000_000)),
+        objected,
+    };
+    let (yes, no) = (said(false), said(true));
     assert_eq!(standing(device), Standing::default());
     set(device, Scope::All, Choice::OptedIn).await.unwrap();
+    fixture.clock.advance(1);
     assert_eq!(standing(device), yes);
     let user = journaled(&vault, &by_device("d1", Some("u1")), &mut journal);
     assert_eq!(standing(user), yes);
