@@ -18,8 +18,8 @@ use std::{
 
 /// Cursors remembered.
 const PLACES: usize = 32;
-const CHUNK_MIN: usize = 64 << 10;
-const CHUNK_MAX: usize = 1 << 20;
+/// Bytes read at once: few enough that the allocator gives the same memory again and again.
+const CHUNK: usize = 64 << 10;
 
 /// Where recent reads ended.
 #[derive(Debug, Default)]
@@ -108,8 +108,7 @@ fn gather(
     gathered: &mut Gathered,
 ) -> Result<bool, JournalError> {
     let limit = segment.durable();
-    let chunk = gathered.bytes_max.clamp(CHUNK_MIN, CHUNK_MAX);
-    let mut input = Buffered::new(segment.file.as_ref(), chunk, limit);
+    let mut input = Buffered::new(segment.file.as_ref(), CHUNK, limit);
     let failed = |error| JournalError::io("reading", &segment.path)(error);
     while *offset < limit {
         let damaged = |reason| JournalError::Damaged {
