@@ -8,6 +8,7 @@ use cofferdam_model::{OrganizationNumber, PersonNumber, Refusal, TimestampMs};
 use cofferdam_policy::VendorItem;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
+use std::sync::Arc;
 
 /// What the ledger needs to know of an item. Person and organization are never sent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,7 +37,7 @@ pub(crate) struct Ready {
     pub(crate) repeatable: bool,
     pub(crate) person: Option<PersonNumber>,
     pub(crate) organization: Option<OrganizationNumber>,
-    pub(crate) fields: Vec<FieldKey>,
+    pub(crate) fields: Arc<[FieldKey]>,
 }
 
 /// One request: its lane, its items by position in the batch, and the body as it goes out.
@@ -74,6 +75,8 @@ pub(crate) fn assemble(
 ) -> Assembled {
     let mut out = Assembled::default();
     let mut sets: HashMap<&[FieldKey], u32> = HashMap::new();
+    // By their place in memory first: records of one fate share theirs.
+    let mut places: HashMap<usize, u32> = HashMap::new();
     let mut open: Option<Open> = None;
     for (lane, repeatable, item) in ordered(items) {
         let position = u32::try_from(out.metas.len()).unwrap_or(u32::MAX);
@@ -90,10 +93,13 @@ pub(crate) fn assemble(
                 continue;
             }
         }
-        let next_set = u32::try_from(sets.len()).unwrap_or(u32::MAX);
-        let fields = *sets.entry(item.fields.as_slice()).or_insert_with(|| {
-            out.field_sets.push(item.fields.clone());
-            next_set
+        let place = places.entry(Arc::as_ptr(&item.fields).addr());
+        let fields = *place.or_insert_with(|| {
+            let next = u32::try_from(sets.len()).unwrap_or(u32::MAX);
+            *sets.entry(&item.fields).or_insert_with(|| {
+                out.field_sets.push(item.fields.to_vec());
+                next
+            })
         });
         let is_event = lane == Lane::Events;
         out.metas.push(ItemMeta {

@@ -11,9 +11,10 @@ use cofferdam_journal::Entry;
 use cofferdam_ledger::FieldKey;
 use cofferdam_model::{Day, Refusal, TimestampMs};
 use cofferdam_policy::{
-    ConsentState, Exposure, Policy, PolicyId, Record, SendContext, VendorItem, VendorSubject,
+    ConsentState, Exposure, Fate, Policy, PolicyId, Record, SendContext, VendorItem, VendorSubject,
     record,
 };
+use foldhash::fast::RandomState;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -45,13 +46,49 @@ impl Collected {
     }
 }
 
-/// What one stretch is minimized under.
+/// What one stretch is minimized under, and the fates that came of it.
 struct Terms<'a> {
     policy: &'a Policy,
     purpose: &'a str,
     epoch: u32,
     today: Day,
     archived: HashMap<PolicyId, Option<Arc<Policy>>>,
+    /// By their place in memory, which each keeps while it is in here.
+    fates: HashMap<usize, Met, RandomState>,
+}
+
+/// A fate that some records had.
+struct Met {
+    fate: Arc<Fate>,
+    fields: Arc<[FieldKey]>,
+    records: u64,
+}
+
+impl Terms<'_> {
+    /// The exposed fields as the ledger names them; the record counts as one of that fate.
+    fn meet(&mut self, fate: &Arc<Fate>) -> Arc<[FieldKey]> {
+        let met = self.fates.entry(Arc::as_ptr(fate).addr());
+        let met = met.or_insert_with(|| Met {
+            fate: Arc::clone(fate),
+            fields: keys(&fate.exposures),
+            records: 0,
+        });
+        met.records += 1;
+        Arc::clone(&met.fields)
+    }
+
+    /// Counts what was withheld of all records.
+    fn count(self, out: &mut Collected) {
+        for met in self.fates.into_values() {
+            let of = |counts: &mut FieldCounts, fields: &[(Arc<str>, Refusal)]| {
+                for (path, refusal) in fields {
+                    count(counts, path, *refusal, met.records);
+                }
+            };
+            of(&mut out.withheld, &met.fate.withheld);
+            of(&mut out.would_withhold, &met.fate.would_withhold);
+        }
+    }
 }
 
 /// Reads the journal for one vendor.
@@ -92,6 +129,7 @@ impl Feed {
                 }
             }
         }
+        terms.count(&mut out);
         Ok(out)
     }
 
@@ -139,8 +177,7 @@ impl Feed {
         policy: &Policy,
     ) -> Result<BTreeMap<u64, Result<Ready, Refusal>>, EgressError> {
         let mut terms = self.terms(epoch, policy);
-        // Counted when the records were first looked at.
-        let mut uncounted = Collected::default();
+        let mut told = Told::default();
         let mut found: BTreeMap<u64, Result<Ready, Refusal>> = seqs
             .iter()
             .map(|seq| (*seq, Err(Refusal::BacklogExpired)))
@@ -153,7 +190,7 @@ impl Feed {
             for entry in &entries {
                 for (seq, record) in self.wanted(entry, seqs) {
                     let ready = match record {
-                        Ok(record) => self.record(seq, &record, &mut terms, &mut uncounted),
+                        Ok(record) => self.record(seq, &record, &mut terms, &mut told),
                         Err(refusal) => Err(refusal),
                     };
                     found.insert(seq, ready);
@@ -196,6 +233,7 @@ impl Feed {
             epoch,
             today: self.options.clock.now().day(),
             archived: HashMap::new(),
+            fates: HashMap::default(),
         }
     }
 
@@ -260,7 +298,7 @@ impl Feed {
             }
             if !entry.duplicates.contains(index) {
                 out.records += 1;
-                match self.record(seq, record, terms, out) {
+                match self.record(seq, record, terms, &mut out.told) {
                     Ok(ready) => out.items.push(ready),
                     Err(refusal) => {
                         out.told.forget(record);
@@ -289,7 +327,7 @@ impl Feed {
         seq: u64,
         record: &Record,
         terms: &mut Terms<'_>,
-        out: &mut Collected,
+        told: &mut Told,
     ) -> Result<Ready, Refusal> {
         let at_intake = record.policy();
         if self.options.vault.is_forgotten(record.person()) {
@@ -322,27 +360,18 @@ impl Feed {
                 .policy
                 .minimize_vendor(&self.vendor.id, record, &context, vault, vault)?;
         let item = minimized.into_item();
-        let (exposures, would) = match &item {
-            VendorItem::Event(event) => (&event.exposures, &event.would_withhold),
-            VendorItem::Update(update) => (&update.exposures, &update.would_withhold),
-        };
-        for (path, refusal) in would {
-            count(&mut out.would_withhold, path, *refusal);
-        }
-        for field in record.shape() {
-            if !exposures.iter().any(|exposure| exposure.path == field.path) {
-                out.told.forget_field(record, &field.path);
-                count(
-                    &mut out.withheld,
-                    &field.path,
-                    field.refusal.unwrap_or(Refusal::NotListed),
-                );
-            }
-        }
-        Ok(Self::ready(seq, record, item, &mut out.told))
+        told.forget_fields(record, &item.fate().withheld);
+        let fields = terms.meet(item.fate());
+        Ok(Self::ready(seq, record, item, fields, told))
     }
 
-    fn ready(seq: u64, record: &Record, item: VendorItem, told: &mut Told) -> Ready {
+    fn ready(
+        seq: u64,
+        record: &Record,
+        item: VendorItem,
+        fields: Arc<[FieldKey]>,
+        told: &mut Told,
+    ) -> Ready {
         match item {
             VendorItem::Event(event) => Ready {
                 seq,
@@ -350,7 +379,7 @@ impl Feed {
                 repeatable: true,
                 person: Some(event.person),
                 organization: event.organization,
-                fields: keys(&event.exposures),
+                fields,
                 item: VendorItem::Event(event),
             },
             VendorItem::Update(update) => {
@@ -364,7 +393,7 @@ impl Feed {
                     repeatable: !update.operation.doubles(),
                     person: update.person,
                     organization: update.organization,
-                    fields: keys(&update.exposures),
+                    fields,
                     item: VendorItem::Update(update),
                 }
             }
@@ -373,7 +402,7 @@ impl Feed {
 }
 
 /// Exposures as the ledger names them.
-pub(crate) fn keys(exposures: &[Exposure]) -> Vec<FieldKey> {
+pub(crate) fn keys(exposures: &[Exposure]) -> Arc<[FieldKey]> {
     let key = |exposure: &Exposure| FieldKey {
         path: Arc::clone(&exposure.path),
         category: exposure.category,
@@ -382,13 +411,13 @@ pub(crate) fn keys(exposures: &[Exposure]) -> Vec<FieldKey> {
     exposures.iter().map(key).collect()
 }
 
-/// Counts a field; new names beyond a bound are not listed.
-pub(crate) fn count(counts: &mut FieldCounts, path: &Arc<str>, refusal: Refusal) {
+/// Counts a field of some records; new names beyond a bound are not listed.
+pub(crate) fn count(counts: &mut FieldCounts, path: &Arc<str>, refusal: Refusal, records: u64) {
     const FIELDS_MAX: usize = 10_000;
     let key = (Arc::clone(path), refusal);
     if let Some(count) = counts.get_mut(&key) {
-        *count += 1;
+        *count += records;
     } else if counts.len() < FIELDS_MAX {
-        counts.insert(key, 1);
+        counts.insert(key, records);
     }
 }

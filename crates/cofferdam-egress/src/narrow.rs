@@ -25,16 +25,18 @@ pub(crate) fn within(mut ready: Ready, held: &[FieldKey]) -> Option<Ready> {
         .filter(|field| !is_held(field))
         .map(|field| Arc::clone(&field.path))
         .collect();
-    let (exposures, properties) = match &mut ready.item {
+    let (fate, properties) = match &mut ready.item {
         VendorItem::Event(event) => {
+            let fate = Arc::make_mut(&mut event.fate);
             if extra.iter().any(|path| **path == *"distinct_id") {
                 event.distinct_id.clear();
-                event.exposures.retain(|one| *one.path != *"distinct_id");
+                fate.exposures.retain(|one| *one.path != *"distinct_id");
             }
-            (&mut event.exposures, &mut event.properties)
+            (fate, &mut event.properties)
         }
-        VendorItem::Update(update) => (&mut update.exposures, &mut update.values),
+        VendorItem::Update(update) => (Arc::make_mut(&mut update.fate), &mut update.values),
     };
+    let exposures = &mut fate.exposures;
     drop_properties(properties, exposures, &extra);
     ready.fields = crate::feed::keys(exposures);
     ready.fields.iter().all(is_held).then_some(ready)

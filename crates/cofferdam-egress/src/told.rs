@@ -5,7 +5,7 @@
 //! never come back with a later operation. Forgetting is always safe: the operation then goes once, as it is.
 //! Invariant: holds only what was made for this vendor under the terms in force; bounded.
 
-use cofferdam_model::{Operation, OrganizationNumber, PersonNumber, ProjectName, Value};
+use cofferdam_model::{Operation, OrganizationNumber, PersonNumber, ProjectName, Refusal, Value};
 use cofferdam_policy::{Record, VendorSubject, VendorUpdate};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -38,11 +38,17 @@ impl Told {
         self.known.remove(&who(record));
     }
 
-    /// A field was withheld; path with its prefix.
-    pub(crate) fn forget_field(&mut self, record: &Record, path: &str) {
-        if let Some(subjects) = self.known.get_mut(&who(record)) {
-            let path = path.split_once('.').map_or(path, |(_, rest)| rest);
-            for (_, values) in subjects {
+    /// These fields were withheld; paths with their prefix.
+    pub(crate) fn forget_fields(&mut self, record: &Record, withheld: &[(Arc<str>, Refusal)]) {
+        if withheld.is_empty() || self.known.is_empty() {
+            return;
+        }
+        let Some(subjects) = self.known.get_mut(&who(record)) else {
+            return;
+        };
+        for (path, _) in withheld {
+            let path = path.split_once('.').map_or(&**path, |(_, rest)| rest);
+            for (_, values) in subjects.iter_mut() {
                 values.retain(|(name, _)| !is_in(path, name));
             }
         }

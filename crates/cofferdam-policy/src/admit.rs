@@ -228,6 +228,7 @@ fn body(
         extra: walker.extra,
         classes: walker.classes,
         fields: walker.fields,
+        layout: None,
         values: walker.values,
         blob: Blob::Plain(walker.blob),
         found: walker.found,

@@ -12,7 +12,7 @@ use cofferdam_model::{
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-pub(crate) use body::{Blob, Body, EXTRA, Field, Kept, NAME_FIELD, Node, Sort, TimeNote};
+pub(crate) use body::{Blob, Body, EXTRA, Field, Kept, Layout, NAME_FIELD, Node, Sort, TimeNote};
 
 /// Proof that policy looked at every field of a `T` and dropped what nobody may have.
 #[derive(Clone, Debug)]
@@ -149,9 +149,9 @@ impl Record {
     }
 
     /// Every field, withheld ones included, in the order sent; never a value.
-    /// The event's name and its time, which every event has, are not listed.
+    /// The event's name and its time, which every event has, are not listed. Records of one entry with the same fields share it.
     #[must_use]
-    pub fn shape(&self) -> Vec<ShapeField> {
+    pub fn shape(&self) -> Arc<[ShapeField]> {
         self.body().shape()
     }
 

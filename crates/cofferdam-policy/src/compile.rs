@@ -7,6 +7,7 @@ mod problems;
 
 use crate::classify::{BEHAVIOR, CONTENT, Classifier, UNCLASSIFIED};
 use crate::forms::FormSet;
+use crate::minimize::Fates;
 use crate::paths::Paths;
 use crate::rules::{self, RuleSwitches};
 use crate::{PolicySource, ProjectSource, VendorSource};
@@ -61,6 +62,8 @@ pub(crate) struct VendorTable {
     pub(crate) listed: Listed,
     /// Whether the purpose is one that Global Privacy Control and Do Not Track speak against.
     pub(crate) sells: bool,
+    /// What became of fields so far.
+    pub(crate) fates: Fates,
 }
 
 impl VendorTable {
@@ -68,6 +71,7 @@ impl VendorTable {
         Self {
             listed: Listed::new(&source.receives, false),
             sells: sells(&source.purpose),
+            fates: Fates::default(),
             source,
         }
     }

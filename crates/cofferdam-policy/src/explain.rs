@@ -8,9 +8,7 @@ use crate::admitted::{Admitted, Body, Event, Kept, NAME_FIELD, Node, Record};
 use crate::classify::{BEHAVIOR, Basis, CONTENT, Class, UNCLASSIFIED};
 use crate::minimize::{self, Outcome, Sender};
 use crate::rules::{Evidence, FieldKind};
-use crate::{
-    IntakeContext, Minimized, Policy, PolicyId, SendContext, ValueType, Vendor, VendorItem,
-};
+use crate::{IntakeContext, Minimized, Policy, PolicyId, SendContext, ValueType, Vendor};
 use cofferdam_model::{Category, Form, Refusal, VendorId};
 use nobody::Nobody;
 use serde::Serialize;
@@ -189,8 +187,7 @@ type Envelope = [FieldOutcome; 2];
 
 fn envelope(minimized: &Result<Minimized<Vendor>, Refusal>) -> Envelope {
     let exposures = match minimized.as_ref().map(Minimized::item) {
-        Ok(VendorItem::Event(event)) => event.exposures.as_slice(),
-        Ok(VendorItem::Update(update)) => update.exposures.as_slice(),
+        Ok(item) => &item.fate().exposures,
         Err(refusal) => return [FieldOutcome::Refused(*refusal); 2],
     };
     ["event", "time"].map(|path| {
@@ -268,11 +265,7 @@ pub(crate) fn vendor_fields(
         }
     }
     // The event's name and time go with every event and are no fields of the record.
-    let exposures = match minimized.item() {
-        VendorItem::Event(event) => &event.exposures,
-        VendorItem::Update(update) => &update.exposures,
-    };
-    for exposure in exposures {
+    for exposure in &minimized.item().fate().exposures {
         fields.insert(
             Arc::clone(&exposure.path),
             FieldOutcome::Form(exposure.form),

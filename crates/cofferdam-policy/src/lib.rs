@@ -35,8 +35,8 @@ pub use explain::{Classification, Explanation, FieldExplanation, FieldOutcome, V
 pub use forms::fits;
 pub use minimize::spellings;
 pub use minimized::{
-    Exposure, Home, HomeEvent, HomeItem, HomeSubject, HomeUpdate, Minimized, Recipient, Vendor,
-    VendorEvent, VendorItem, VendorSubject, VendorUpdate,
+    Exposure, Fate, Home, HomeEvent, HomeItem, HomeSubject, HomeUpdate, Minimized, Recipient,
+    Vendor, VendorEvent, VendorItem, VendorSubject, VendorUpdate,
 };
 pub use policy::Policy;
 pub use source::{ConsentMode, PolicyId, PolicySource, ProjectSource, VendorSource};

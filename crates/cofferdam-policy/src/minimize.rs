@@ -18,7 +18,7 @@ use std::borrow::Cow;
 
 pub(crate) use home::home;
 pub use token::spellings;
-pub(crate) use vendor::{GROUP_KEY, Sender, vendor};
+pub(crate) use vendor::{Fates, GROUP_KEY, Sender, vendor};
 
 /// A field's fate with one recipient, for `explain`.
 pub(crate) type Outcome = (usize, Result<cofferdam_model::Form, Refusal>);

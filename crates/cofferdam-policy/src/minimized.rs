@@ -139,6 +139,18 @@ pub struct Exposure {
     pub form: Form,
 }
 
+/// What becomes of a record's fields with one vendor. Records of the same fate share it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Fate {
+    /// Every field that goes, in what form: what the ledger records. Sorted, without duplicates.
+    pub exposures: Vec<Exposure>,
+    /// What does not go: path with its prefix, and why. Sorted, without duplicates; where a path occurs more than once (lists),
+    /// some of it may go all the same.
+    pub withheld: Vec<(Arc<str>, Refusal)>,
+    /// What goes that the contract would withhold: not empty only in observe mode. Path with its prefix, and why.
+    pub would_withhold: Vec<(Arc<str>, Refusal)>,
+}
+
 /// One journal record as one vendor may have it.
 #[derive(Clone, Debug, PartialEq)]
 pub enum VendorItem {
@@ -167,10 +179,8 @@ pub struct VendorEvent {
     pub insert_id: String,
     /// Property name and value, whole and minimized inside.
     pub properties: Vec<(Arc<str>, Value<'static>)>,
-    /// Every field that is in here, in what form: what the ledger records. Sorted, without duplicates.
-    pub exposures: Vec<Exposure>,
-    /// What the contract would withhold of it: not empty only in observe mode. Path with its prefix, and why.
-    pub would_withhold: Vec<(Arc<str>, Refusal)>,
+    /// What became of its fields.
+    pub fate: Arc<Fate>,
 }
 
 /// Whom a vendor's update is about.
@@ -207,8 +217,17 @@ pub struct VendorUpdate {
     pub time: TimestampMs,
     /// Property name and operand.
     pub values: Vec<(Arc<str>, Value<'static>)>,
-    /// Every field that is in here, in what form.
-    pub exposures: Vec<Exposure>,
-    /// What the contract would withhold of it: not empty only in observe mode. Path with its prefix, and why.
-    pub would_withhold: Vec<(Arc<str>, Refusal)>,
+    /// What became of its fields.
+    pub fate: Arc<Fate>,
+}
+
+impl VendorItem {
+    /// What became of the record's fields.
+    #[must_use]
+    pub fn fate(&self) -> &Arc<Fate> {
+        match self {
+            Self::Event(event) => &event.fate,
+            Self::Update(update) => &update.fate,
+        }
+    }
 }

@@ -95,15 +95,22 @@ impl Fields {
         })
     }
 
-    /// Takes note of a record's fields. Returns how many new ones the limits left out.
-    pub fn see(&self, project: &ProjectName, received: TimestampMs, shape: &[ShapeField]) -> u64 {
+    /// Takes note of the fields of some records, the first of which came at `received`. Returns how many new ones the limits
+    /// left out.
+    pub fn see(
+        &self,
+        project: &ProjectName,
+        received: TimestampMs,
+        shape: &[ShapeField],
+        records: u64,
+    ) -> u64 {
         let mut left_out = 0;
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let state = &mut *state;
         let fields = state.fields.entry(project.clone()).or_default();
         for field in shape {
             if let Some(seen) = fields.get_mut(&field.path) {
-                seen.count += 1;
+                seen.count += records;
                 seen.category = field.category;
                 seen.rule = Arc::clone(&field.rule);
                 if seen.types.insert(name_of(field.value_type)) {
@@ -115,13 +122,13 @@ impl Fields {
             }
             let room = fields.len() < FIELDS_MAX;
             if !room || !self.new_names.take(project.clone(), 1, received) {
-                left_out += 1;
+                left_out += records;
                 continue;
             }
             let seen = SeenField {
                 first_day: received.day(),
                 types: BTreeSet::from([name_of(field.value_type)]),
-                count: 1,
+                count: records,
                 category: field.category,
                 rule: Arc::clone(&field.rule),
             };

@@ -24,8 +24,7 @@ fn ready(lane: Lane, subject: u32, repeatable: bool, number: usize) -> Ready {
             distinct_id: format!("p{subject}"),
             insert_id: format!("i{number}"),
             properties: vec![marker],
-            exposures: Vec::new(),
-            would_withhold: Vec::new(),
+            fate: Arc::default(),
         }),
         Lane::People | Lane::Groups => VendorItem::Update(VendorUpdate {
             vendor: VendorId::from("v"),
@@ -47,8 +46,7 @@ fn ready(lane: Lane, subject: u32, repeatable: bool, number: usize) -> Ready {
             },
             time: NOW,
             values: vec![marker],
-            exposures: Vec::new(),
-            would_withhold: Vec::new(),
+            fate: Arc::default(),
         }),
     };
     Ready {
@@ -58,7 +56,7 @@ fn ready(lane: Lane, subject: u32, repeatable: bool, number: usize) -> Ready {
         repeatable: repeatable || lane == Lane::Events,
         person: Some(PersonNumber(subject)),
         organization: Some(OrganizationNumber(subject)),
-        fields: Vec::new(),
+        fields: Arc::default(),
     }
 }
 

@@ -224,34 +224,40 @@ fn is_secret(segment: &str, census: &Census, previous: &str) -> bool {
 /// A number, a UUID, hex, a prefixed id (`cus_9s6XKz`), or the name of a person or organization.
 fn is_id(segment: &str, previous: &str) -> bool {
     let bytes = segment.as_bytes();
-    let digits = bytes.iter().filter(|byte| byte.is_ascii_digit()).count();
-    if digits == bytes.len() {
-        return true;
+    let (mut digits, mut hex, mut letters) = (0, 0, 0);
+    for byte in bytes {
+        digits += usize::from(byte.is_ascii_digit());
+        hex += usize::from(byte.is_ascii_hexdigit());
+        letters += usize::from(byte.is_ascii_alphabetic());
     }
-    let hex = bytes.len() >= 8 && digits >= 2 && bytes.iter().all(u8::is_ascii_hexdigit);
-    let prefixed = segment
-        .split_once(['_', '-', ':'])
-        .is_some_and(|(prefix, tail)| {
-            (1..=8).contains(&prefix.len())
-                && prefix.bytes().all(|byte| byte.is_ascii_alphabetic())
-                && !tail.is_empty()
-                && tail.bytes().all(|byte| byte.is_ascii_alphanumeric())
-                && (tail.bytes().all(|byte| byte.is_ascii_digit())
-                    || tail.len() >= 6 && tail.bytes().any(|byte| byte.is_ascii_digit()))
-        });
-    let dense = bytes.len() >= 8
-        && digits >= 2
-        && bytes.iter().all(u8::is_ascii_alphanumeric)
-        && bytes.iter().any(u8::is_ascii_alphabetic);
-    is_uuid(bytes)
-        || hex
-        || prefixed
-        || dense
+    let all = bytes.len();
+    let is_dense =
+        all >= 8 && digits >= 2 && (hex == all || letters > 0 && letters + digits == all);
+    digits == all
         || segment.starts_with('@')
+        || is_dense
+        || digits > 0 && is_prefixed(bytes)
+        || is_uuid(bytes)
         || PERSON_FOLLOWS
             .iter()
             .any(|name| previous.eq_ignore_ascii_case(name))
             && !is_page(segment)
+}
+
+/// Up to eight letters, `_`, `-` or `:`, and a number or an id of six signs.
+fn is_prefixed(segment: &[u8]) -> bool {
+    let prefix = segment
+        .iter()
+        .take_while(|byte| byte.is_ascii_alphabetic())
+        .count();
+    let Some([b'_' | b'-' | b':', tail @ ..]) = segment.get(prefix..) else {
+        return false;
+    };
+    let digits = tail.iter().filter(|byte| byte.is_ascii_digit()).count();
+    (1..=8).contains(&prefix)
+        && tail.iter().all(u8::is_ascii_alphanumeric)
+        && digits > 0
+        && (digits == tail.len() || tail.len() >= 6)
 }
 
 /// Ordinary pages below a collection: `/users/new`.

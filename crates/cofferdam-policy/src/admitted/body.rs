@@ -12,7 +12,7 @@ use crate::{PolicyId, Signals};
 use cofferdam_model::{
     Operation, OrganizationNumber, PersonNumber, ProjectName, Provenance, Refusal, TimestampMs,
 };
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// Path numbers from here on are positions in [`Body::extra`].
 pub(crate) const EXTRA: u32 = 1 << 31;
@@ -40,6 +40,8 @@ pub(crate) struct Body {
     /// Classes that a value, not its path, gave a field.
     pub(crate) classes: Vec<Class>,
     pub(crate) fields: Vec<Field>,
+    /// What records with the same fields share; none where the record was not read from an entry.
+    pub(crate) layout: Option<Arc<Layout>>,
     pub(crate) values: Vec<u8>,
     pub(crate) blob: Blob,
     /// Field number and class number of each finding.
@@ -115,6 +117,22 @@ impl Field {
             == (other.path, other.class, other.node, other.home)
             && self.kept == other.kept
             && (!inside || self.len == other.len)
+    }
+}
+
+/// The fields of several records of an entry, without what is the record's own.
+#[derive(Debug)]
+pub(crate) struct Layout {
+    pub(crate) fields: Vec<Field>,
+    shape: OnceLock<Arc<[ShapeField]>>,
+}
+
+impl Layout {
+    pub(crate) fn new(fields: Vec<Field>) -> Self {
+        Self {
+            fields,
+            shape: OnceLock::new(),
+        }
     }
 }
 
@@ -203,7 +221,14 @@ impl Body {
         }
     }
 
-    pub(crate) fn shape(&self) -> Vec<ShapeField> {
+    pub(crate) fn shape(&self) -> Arc<[ShapeField]> {
+        match &self.layout {
+            Some(layout) => Arc::clone(layout.shape.get_or_init(|| self.own_shape())),
+            None => self.own_shape(),
+        }
+    }
+
+    fn own_shape(&self) -> Arc<[ShapeField]> {
         self.fields
             .iter()
             .filter(|field| field.kept != Kept::Inside)

@@ -135,19 +135,25 @@ fn find(families: Families, value: &str) -> Option<&'static str> {
     if value.is_empty() || value.len() > 64 {
         return None;
     }
-    let lower = value.to_ascii_lowercase();
+    let value = value.as_bytes();
+    let starts = || word_starts(value).filter_map(|at| value.get(at..));
     families
         .iter()
-        .find(|(part, _)| {
-            lower.match_indices(part).any(|(at, _)| {
-                at == 0
-                    || !lower
-                        .as_bytes()
-                        .get(at - 1)
-                        .is_some_and(u8::is_ascii_alphanumeric)
-            })
-        })
+        .find(|(part, _)| starts().any(|word| begins(word, part.as_bytes())))
         .map(|(_, family)| *family)
+}
+
+/// Where something begins behind no letter or digit.
+fn word_starts(value: &[u8]) -> impl Iterator<Item = usize> {
+    let before = std::iter::once(&b' ').chain(value);
+    let ends = before.map(|byte| !byte.is_ascii_alphanumeric());
+    ends.enumerate()
+        .filter_map(|(at, is_start)| is_start.then_some(at))
+}
+
+fn begins(word: &[u8], part: &[u8]) -> bool {
+    word.get(..part.len())
+        .is_some_and(|start| start.eq_ignore_ascii_case(part))
 }
 
 /// The major number of a version of at most four digits: `126.0.6478.127` → `126`.

@@ -4,6 +4,7 @@
 //! advertising, sale or sharing, unless they rest on another legal basis than consent.
 //! Invariant: `exposures` names exactly what is in the item; a value with a detector's finding never goes in clear.
 
+mod fates;
 mod gate;
 mod group;
 
@@ -13,16 +14,18 @@ use crate::admitted::{Body, Kept, Record, Sort};
 use crate::classify::{BEHAVIOR, Basis, Class, UNCLASSIFIED};
 use crate::compile::{Tables, VendorTable};
 use crate::forms;
+use crate::paths::PathInfo;
 use crate::rules::{FieldKind, RuleSwitches};
 use crate::{
-    Exposure, Minimized, PolicyId, SendContext, Vendor, VendorEvent, VendorItem, VendorSubject,
-    VendorUpdate,
+    Exposure, Fate, Minimized, PolicyId, SendContext, Vendor, VendorEvent, VendorItem,
+    VendorSubject, VendorUpdate,
 };
 use cofferdam_model::{
     Category, Form, Operation, PersonNumber, Pseudonyms, Refusal, Sealer, TokenDomain, Value,
 };
 use std::sync::Arc;
 
+pub(crate) use fates::Fates;
 pub(crate) use group::GROUP_KEY;
 
 /// Whose decisions: the policy at send and the one at intake, each with its entry for the vendor.
@@ -58,8 +61,11 @@ pub(crate) fn vendor(
                 .unwrap_or_else(|| source.region.clone()),
             epoch: sender.context.epoch,
         },
-        exposures: Vec::with_capacity(body.fields.len() + 4),
-        would_withhold: Vec::new(),
+        fate: Fate {
+            exposures: Vec::with_capacity(body.fields.len() + 4),
+            withheld: Vec::with_capacity(body.fields.len()),
+            would_withhold: Vec::new(),
+        },
         first_refusal: None,
         trace,
     };
@@ -77,8 +83,8 @@ struct Picker<'p> {
     opened: &'p Opened<'p>,
     observed: Observed,
     domain: TokenDomain,
-    exposures: Vec<Exposure>,
-    would_withhold: Vec<(Arc<str>, Refusal)>,
+    /// As it came up: not in order yet.
+    fate: Fate,
     first_refusal: Option<Refusal>,
     trace: Option<&'p mut Vec<Outcome>>,
 }
@@ -96,12 +102,12 @@ impl Picker<'_> {
         let mut insert_id = String::new();
         let mut properties = Vec::with_capacity(body.fields.len());
         for (info, value) in self.values(body) {
-            match (&*info, value) {
+            match (&*info.path, value) {
                 ("distinct_id", Value::Text(id)) => distinct_id = id.into_owned(),
                 ("properties.$insert_id", Value::Text(id)) if insert_id.is_empty() => {
                     insert_id = id.into_owned();
                 }
-                (path, value) => properties.push((short(path), value)),
+                (_, value) => properties.push((Arc::clone(&info.name), value)),
             }
         }
         let time = self.time(body);
@@ -115,8 +121,7 @@ impl Picker<'_> {
             distinct_id,
             insert_id,
             properties,
-            exposures: self.sorted_exposures(),
-            would_withhold: std::mem::take(&mut self.would_withhold),
+            fate: self.fate(),
         })
     }
 
@@ -129,11 +134,11 @@ impl Picker<'_> {
         let mut id = None;
         let mut values = Vec::with_capacity(body.fields.len());
         let sent = body.fields.len();
-        for (path, value) in self.values(body) {
-            match (&*path, value) {
+        for (info, value) in self.values(body) {
+            match (&*info.path, value) {
                 ("distinct_id" | "group_id", Value::Text(text)) => id = Some(text.into_owned()),
                 ("distinct_id" | "group_id", _) => {}
-                (path, value) => values.push((short(path), value)),
+                (_, value) => values.push((Arc::clone(&info.name), value)),
             }
         }
         let refusal = self.first_refusal.unwrap_or(Refusal::NotListed);
@@ -164,22 +169,21 @@ impl Picker<'_> {
             operation,
             time: body.time,
             values,
-            exposures: self.sorted_exposures(),
-            would_withhold: std::mem::take(&mut self.would_withhold),
+            fate: self.fate(),
         })
     }
 
     /// Path and value of everything that goes.
-    fn values(&mut self, body: &Body) -> Vec<(Arc<str>, Value<'static>)> {
-        let mut values: Vec<(Arc<str>, _)> = Vec::with_capacity(body.fields.len());
+    fn values<'b>(&mut self, body: &'b Body) -> Vec<(&'b PathInfo, Value<'static>)> {
+        let mut values: Vec<(&PathInfo, _)> = Vec::with_capacity(body.fields.len());
         let mut next = 0;
         while next < body.fields.len() {
             let (value, after) = rebuild::value(body, next, body.fields.len(), self);
             let info = body.fields.get(next).and_then(|field| body.path(field));
             if let (Some(value), Some(info)) = (value, info)
-                && !rebuild::is_taken(&info.path, values.iter().map(|(path, _)| &**path))
+                && !rebuild::is_taken(&info.path, values.iter().map(|(info, _)| &*info.path))
             {
-                values.push((Arc::clone(&info.path), value));
+                values.push((info, value));
             }
             next = after;
         }
@@ -209,25 +213,31 @@ impl Picker<'_> {
     }
 
     fn expose(&mut self, path: &str, category: Category, form: Form) {
-        self.exposures.push(Exposure {
+        self.fate.exposures.push(Exposure {
             path: Arc::from(path),
             category,
             form,
         });
     }
 
-    fn sorted_exposures(&mut self) -> Vec<Exposure> {
-        let mut exposures = std::mem::take(&mut self.exposures);
-        exposures.sort_unstable();
-        exposures.dedup();
-        exposures
+    /// What became of the fields, in order.
+    fn fate(&mut self) -> Arc<Fate> {
+        let fates = &self.sender.now.fates;
+        fates.of(std::mem::take(&mut self.fate))
+    }
+
+    fn withhold(&mut self, number: usize, refusal: Refusal) {
+        let body = self.opened.body;
+        if let Some(info) = body.fields.get(number).and_then(|field| body.path(field)) {
+            self.fate.withheld.push((Arc::clone(&info.path), refusal));
+        }
     }
 
     /// The form that both policies permit for a field, and what it is today.
     fn form<'c>(
         &self,
         body: &'c Body,
-        info: &crate::paths::PathInfo,
+        info: &PathInfo,
         class: &'c Class,
         node: crate::admitted::Node,
     ) -> (
@@ -285,7 +295,7 @@ impl Picker<'_> {
             .path(field)
             .zip(body.class(field))
             .ok_or(Refusal::Malformed)?;
-        if is_never_sent(&info.path) {
+        if is_never_sent(&info.name) {
             return Err(Refusal::NeverSent);
         }
         let (form, today, would) = self.form(body, info, class, field.node);
@@ -322,13 +332,14 @@ impl Picker<'_> {
             .into_owned(),
         };
         if let Some(refusal) = would {
-            self.would_withhold.push((Arc::clone(&info.path), refusal));
+            let would = (Arc::clone(&info.path), refusal);
+            self.fate.would_withhold.push(would);
         }
         if today.stray {
             // In observe mode the names around it go too, whatever they are.
             self.expose(&info.path, UNCLASSIFIED, Form::Clear);
         }
-        self.exposures.push(Exposure {
+        self.fate.exposures.push(Exposure {
             path: Arc::clone(&info.path),
             category: today.category,
             form,
@@ -338,8 +349,7 @@ impl Picker<'_> {
 }
 
 /// Whether it is the event's address, by the names that mean one in the protocol: it is never sent, so that a vendor locates nobody.
-fn is_never_sent(path: &str) -> bool {
-    let name = crate::classify::Carrier::split(path).1;
+fn is_never_sent(name: &str) -> bool {
     matches!(name.strip_suffix("[]").unwrap_or(name), "ip" | "$ip")
 }
 
@@ -362,11 +372,6 @@ fn listed(vendor: &VendorTable, class: &Class) -> Result<Form, Refusal> {
     }
 }
 
-/// A path without its prefix.
-fn short(path: &str) -> Arc<str> {
-    Arc::from(crate::classify::Carrier::split(path).1)
-}
-
 impl Recipient for Picker<'_> {
     fn leaf(&mut self, number: usize) -> Option<(Value<'static>, Form)> {
         let outcome = self.decide(number);
@@ -383,19 +388,21 @@ impl Recipient for Picker<'_> {
             Ok(decided) => Some(decided),
             Err(refusal) => {
                 self.first_refusal.get_or_insert(refusal);
+                self.withhold(number, refusal);
                 None
             }
         }
     }
 
     fn drop_part(&mut self, number: usize) {
+        let kept = self.opened.body.fields.get(number).map(|field| field.kept);
+        let refusal = match kept {
+            Some(Kept::Withheld(refusal)) => refusal,
+            _ => Refusal::FormNotApplicable,
+        };
         if let Some(trace) = &mut self.trace {
-            let kept = self.opened.body.fields.get(number).map(|field| field.kept);
-            let refusal = match kept {
-                Some(Kept::Withheld(refusal)) => refusal,
-                _ => Refusal::FormNotApplicable,
-            };
             trace.push((number, Err(refusal)));
         }
+        self.withhold(number, refusal);
     }
 }

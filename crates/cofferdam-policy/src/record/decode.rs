@@ -8,7 +8,7 @@ use super::{
     sealed::{Bound, Part},
 };
 use crate::admitted::{
-    Admitted, Blob, Body, Event, Field, Kept, NAME_FIELD, Node, Sort, TimeNote, Update,
+    Admitted, Blob, Body, Event, Field, Kept, Layout, NAME_FIELD, Node, Sort, TimeNote, Update,
 };
 use crate::classify::{Carrier, Class, RuleName};
 use crate::paths::{PathInfo, Paths, VARIANTS};
@@ -99,7 +99,7 @@ struct Decoder<'b> {
     classes: Vec<Class>,
     texts: Vec<Arc<str>>,
     refusals: Vec<Refusal>,
-    layouts: Vec<Vec<Field>>,
+    layouts: Vec<Arc<Layout>>,
     /// What the sealed parts are bound to.
     parts: Vec<Bound>,
     version: u8,
@@ -197,6 +197,7 @@ impl<'b> Decoder<'b> {
             extra: Vec::new(),
             classes: Vec::new(),
             fields: Vec::new(),
+            layout: None,
             values: Vec::new(),
             blob: Blob::Plain(Vec::new()),
             found: Vec::new(),
@@ -255,9 +256,11 @@ impl<'b> Decoder<'b> {
         let number = self.bytes.length()?;
         if number == self.layouts.len() {
             let layout = self.layout()?;
-            self.layouts.push(layout);
+            self.layouts.push(Arc::new(Layout::new(layout)));
         }
-        body.fields.clone_from(self.layouts.get(number)?);
+        let layout = self.layouts.get(number)?;
+        body.fields.clone_from(&layout.fields);
+        body.layout = Some(Arc::clone(layout));
         self.what = "values";
         let inline = body
             .fields

@@ -121,7 +121,7 @@ fn vendor_part(policy: &Policy, id: &VendorId, record: &Record) -> Value {
                 "distinct_id": event.distinct_id,
                 "insert_id": event.insert_id,
                 "properties": map(&event.properties),
-                "exposures": event.exposures.iter()
+                "exposures": event.fate.exposures.iter()
                     .map(|one| format!("{} {} {}", one.path, one.category, one.form.as_str()))
                     .collect::<Vec<_>>(),
             }),

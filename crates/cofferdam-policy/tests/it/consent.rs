@@ -192,6 +192,7 @@ fn observe_mode_lets_flow_what_the_sdk_sends_but_secrets_until_its_day() {
     assert!(property(&event, "made_up_by_nobody").is_some());
     assert!(property(&event, "password").is_none());
     let would: Vec<_> = event
+        .fate
         .would_withhold
         .iter()
         .map(|(path, why)| (&**path, *why))

@@ -75,7 +75,8 @@ fn everywhere(policy: &Policy, record: &Record) -> (String, String) {
 
 /// The paths that are withheld because the id in them is a forgotten one's.
 fn withheld(record: &Record) -> Vec<String> {
-    let fields = record.shape().into_iter();
+    let shape = record.shape();
+    let fields = shape.iter();
     fields
         .filter(|field| field.refusal == Some(Refusal::Forgotten))
         .map(|field| field.path.to_string())

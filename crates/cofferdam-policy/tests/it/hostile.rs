@@ -28,7 +28,11 @@ fn declaring(receives: &Value, paths: &[&str]) -> Policy {
 /// Everything that home and the vendor get, and the paths that are written down, as one text.
 fn everywhere(policy: &Policy, record: &Record) -> String {
     let home = policy.minimize_home(record, &Fake).unwrap();
-    let paths: Vec<_> = record.shape().into_iter().map(|field| field.path).collect();
+    let paths: Vec<_> = record
+        .shape()
+        .iter()
+        .map(|field| field.path.to_string())
+        .collect();
     let vendor = sent(policy, "v", record);
     format!("{home:?} {vendor:?} {paths:?} {:?}", record.findings())
 }
@@ -85,6 +89,7 @@ fn a_group_key_goes_only_where_it_is_known_and_clean_and_is_exposed() {
     for key in ["org_id", "company_id"] {
         let update = group_update(&policy, key).unwrap();
         let exposed: Vec<String> = update
+            .fate
             .exposures
             .iter()
             .map(|one| format!("{} {} {}", one.path, one.category, one.form.as_str()))

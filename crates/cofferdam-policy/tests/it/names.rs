@@ -36,7 +36,11 @@ fn stored(policy: &Policy, members: &Value) -> Record {
 /// Everything that home and the vendor get, and the paths that are written down, as one text.
 fn everywhere(policy: &Policy, record: &Record) -> String {
     let home = policy.minimize_home(record, &Fake).unwrap();
-    let paths: Vec<_> = record.shape().into_iter().map(|field| field.path).collect();
+    let paths: Vec<_> = record
+        .shape()
+        .iter()
+        .map(|field| field.path.to_string())
+        .collect();
     format!("{home:?} {:?} {paths:?}", sent(policy, "v", record))
 }
 
@@ -129,7 +133,7 @@ fn personal_data_in_several_names_goes_to_nobody() {
     let vendor = sent(&policy, "v", &record);
     let members = property(&vendor, "members").unwrap();
     assert!(!format!("{members:?}").contains("org"), "{members:?}");
-    let paths: Vec<_> = vendor.exposures.iter().map(|one| &*one.path).collect();
+    let paths: Vec<_> = vendor.fate.exposures.iter().map(|one| &*one.path).collect();
     assert!(!paths.contains(&"properties.members.[email]"), "{paths:?}");
 }
 
@@ -278,6 +282,7 @@ fn in_observe_mode_the_names_count_as_unclassified() {
     assert!(property(&event, "canary").is_some());
     let of = |one: &&cofferdam_policy::Exposure| &*one.path == "properties.canary.plan";
     let categories: Vec<_> = event
+        .fate
         .exposures
         .iter()
         .filter(of)
@@ -287,6 +292,7 @@ fn in_observe_mode_the_names_count_as_unclassified() {
     assert!(categories.contains(&"unclassified"), "{categories:?}");
     assert!(
         event
+            .fate
             .would_withhold
             .iter()
             .any(|(path, _)| &**path == "properties.canary.plan")

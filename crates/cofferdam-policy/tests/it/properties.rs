@@ -154,12 +154,12 @@ proptest! {
             let kept: BTreeSet<&str> = shape.iter().filter(|field| field.refusal.is_none()).map(|field| &*field.path).collect();
             for id in ["one", "two"] {
                 let event = sent(policy, id, &record);
-                for exposure in &event.exposures {
+                for exposure in &event.fate.exposures {
                     let is_envelope = matches!(&*exposure.path, "event" | "time");
                     prop_assert!(is_envelope || kept.contains(&*exposure.path), "{} was withheld", exposure.path);
                     prop_assert!(!matches!(exposure.form, Form::Withheld | Form::Sealed | Form::City));
                 }
-                prop_assert!(event.exposures.is_sorted());
+                prop_assert!(event.fate.exposures.is_sorted());
                 for (name, _) in &event.properties {
                     let path = format!("properties.{name}");
                     prop_assert!(*name == "ip".into() || paths.iter().any(|known| known.starts_with(&path)), "{name} was added");
@@ -228,7 +228,7 @@ proptest! {
             for field in &explanation.fields {
                 let (_, outcome) = field.vendors.iter().find(|(id, _)| *id == VendorId::from("two")).unwrap();
                 if let cofferdam_policy::FieldOutcome::Form(form) = outcome {
-                    prop_assert!(sent.exposures.iter().any(|one| one.path == field.path && one.form == *form), "{}", field.path);
+                    prop_assert!(sent.fate.exposures.iter().any(|one| one.path == field.path && one.form == *form), "{}", field.path);
                 }
             }
             Ok(())

@@ -70,7 +70,7 @@ fn explanation_exposures_and_event_agree() {
     let told = |path: &str| explanation.fields.iter().find(|field| *field.path == *path);
     for id in ["listed", "observed"] {
         let sent = sent(&policy, id, &record);
-        for exposure in &sent.exposures {
+        for exposure in &sent.fate.exposures {
             let field = told(&exposure.path).unwrap();
             let (_, outcome) = field
                 .vendors
@@ -84,7 +84,7 @@ fn explanation_exposures_and_event_agree() {
                 field.path
             );
         }
-        let paths: Vec<&str> = sent.exposures.iter().map(|one| &*one.path).collect();
+        let paths: Vec<&str> = sent.fate.exposures.iter().map(|one| &*one.path).collect();
         assert!(
             paths.contains(&"event") && paths.contains(&"time"),
             "{paths:?}"
@@ -397,13 +397,14 @@ fn a_group_key_that_nobody_named_is_exposed_as_unclassified_in_observe_mode() {
     for (key, category) in [("org_id", "user.behavior"), ("bobcanary", "unclassified")] {
         let update = group_update(&observing, key).unwrap();
         let exposure = update
+            .fate
             .exposures
             .iter()
             .find(|one| &*one.path == "group_key");
         let exposure = exposure.unwrap();
         assert_eq!(exposure.category, Category::of(category), "{key}");
         assert_eq!(exposure.form, Form::Clear);
-        let would = update.would_withhold.iter();
+        let would = update.fate.would_withhold.iter();
         let told = would.filter(|(path, _)| &**path == "group_key").count();
         assert_eq!(told, usize::from(key == "bobcanary"), "{key}");
     }

@@ -168,7 +168,7 @@ async fn describe(system: &System, live: &LiveRecord, statuses: &[VendorStatus])
     };
     let fields = record
         .shape()
-        .into_iter()
+        .iter()
         .map(|field| {
             let bare = bare(&field.path);
             let refusal = withheld

@@ -28,7 +28,7 @@ impl Picker<'_> {
         }
         if !now {
             let would = (Arc::from(GROUP_KEY), Refusal::Unclassified);
-            self.would_withhold.push(would);
+            self.fate.would_withhold.push(would);
         }
         let category = if now { BEHAVIOR } else { UNCLASSIFIED };
         self.expose(GROUP_KEY, category, Form::Clear);
