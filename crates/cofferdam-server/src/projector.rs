@@ -25,6 +25,9 @@ use tokio::sync::watch;
 const READ_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Longest wait between two looks at the journal, for the timed work.
 const TICK: Duration = Duration::from_millis(500);
+/// Records read again at a start, from which on they are written down at once: a process that is killed again and again would
+/// otherwise read more and more before it opens.
+const RECOVERED_MAX: u64 = 5_000;
 /// Wait after a failure, before the same stretch is read again.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -108,6 +111,19 @@ impl Projector {
         }
     }
 
+    /// Projects what the last process left, before anything new is taken.
+    ///
+    /// # Errors
+    /// The first failure.
+    pub async fn recover(&self) -> Result<(), ProjectError> {
+        let from = self.position();
+        self.catch_up().await?;
+        if self.position().saturating_sub(from) >= RECOVERED_MAX {
+            self.flush().await?;
+        }
+        Ok(())
+    }
+
     /// Projects everything that is durable now.
     ///
     /// # Errors
@@ -184,22 +200,28 @@ impl Projector {
     fn see(&self, stretch: &Stretch, next_seq: u64) -> Result<(), ProjectError> {
         let mut by_project: HashMap<&ProjectName, Vec<SeenItem>> = HashMap::new();
         let mut sets: HashMap<Vec<FieldKey>, FieldSetId> = HashMap::new();
+        let mut of_shapes: HashMap<usize, FieldSetId> = HashMap::new();
         let mut forms: HashMap<Category, Form> = HashMap::new();
         for read in &stretch.records {
             let mut form = |category| {
                 let known = forms.entry(category);
                 *known.or_insert_with(|| home_form(&stretch.policy, category))
             };
-            let keys: Vec<FieldKey> = read
-                .shape
-                .iter()
-                .map(|field| seen_key(field, &mut form))
-                .collect();
-            let fields = match sets.get(&keys) {
+            let fields = match of_shapes.get(&read.shape_place()) {
                 Some(id) => *id,
                 None => {
-                    let id = self.ledger.field_set(&keys)?;
-                    sets.insert(keys, id);
+                    let keys = read.shape.iter();
+                    let keys: Vec<FieldKey> =
+                        keys.map(|field| seen_key(field, &mut form)).collect();
+                    let id = match sets.get(&keys) {
+                        Some(id) => *id,
+                        None => {
+                            let id = self.ledger.field_set(&keys)?;
+                            sets.insert(keys, id);
+                            id
+                        }
+                    };
+                    of_shapes.insert(read.shape_place(), id);
                     id
                 }
             };
@@ -253,7 +275,14 @@ pub fn home_form(policy: &Policy, category: Category) -> Form {
 struct ReadRecord {
     seq: u64,
     record: Arc<Record>,
-    shape: Vec<ShapeField>,
+    shape: Arc<[ShapeField]>,
+}
+
+impl ReadRecord {
+    /// Where its shape stands in memory: records that were written with the same fields share it.
+    fn shape_place(&self) -> usize {
+        Arc::as_ptr(&self.shape).addr()
+    }
 }
 
 /// What some entries hold.
@@ -316,18 +345,13 @@ impl Stretch {
         let home: Arc<str> = Arc::from("home");
         let mut items = Vec::with_capacity(self.records.len());
         let mut counts: HashMap<Count, u64> = HashMap::new();
+        let mut shapes: HashMap<(usize, &ProjectName), (&ReadRecord, u64)> = HashMap::new();
         for (at, read) in self.records.iter().enumerate() {
             let minimized = self.policy.minimize_home(&read.record, &*projector.vault);
             let is_new = read.seq >= counted;
             if is_new {
-                let project = read.record.project();
-                let left_out = projector
-                    .fields
-                    .see(project, read.record.received(), &read.shape);
-                if left_out > 0 {
-                    let count = Count::Refused(Arc::clone(&project.0), Refusal::NewFieldsLimit);
-                    *counts.entry(count).or_default() += left_out;
-                }
+                let shape = (read.shape_place(), read.record.project());
+                shapes.entry(shape).or_insert((read, 0)).1 += 1;
                 let accepted = Count::Accepted(read.record.received().day());
                 *counts.entry(accepted).or_default() += 1;
                 count(&mut counts, &home, read, minimized.as_ref());
@@ -343,6 +367,18 @@ impl Stretch {
             }
             if let Ok(minimized) = minimized {
                 items.push((read.seq, minimized));
+            }
+        }
+        let mut shapes: Vec<_> = shapes.into_iter().collect();
+        shapes.sort_unstable_by_key(|(_, (first, _))| first.seq);
+        for ((_, project), (first, records)) in shapes {
+            let received = first.record.received();
+            let left_out = projector
+                .fields
+                .see(project, received, &first.shape, records);
+            if left_out > 0 {
+                let count = Count::Refused(Arc::clone(&project.0), Refusal::NewFieldsLimit);
+                *counts.entry(count).or_default() += left_out;
             }
         }
         projector.counters.add_all(counts);

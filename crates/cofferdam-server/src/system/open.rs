@@ -210,7 +210,7 @@ impl System {
         });
         // What was acknowledged before the last stop is known before the first new request is taken.
         projector
-            .catch_up()
+            .recover()
             .await
             .context("the journal cannot be projected")?;
         // Also where there was nothing to catch up with: a flush waits for this.
