@@ -59,7 +59,8 @@ pub(super) struct Vendor {
     contract: Contract,
     receives: Vec<Receives>,
     delivery: Delivery,
-    would_withhold: Vec<WouldWithhold>,
+    withheld: Vec<FieldWithheld>,
+    would_withhold: Vec<FieldWithheld>,
     problems: Vec<Problem>,
 }
 
@@ -172,7 +173,7 @@ struct Backlog {
 }
 
 #[derive(Debug, Serialize, ToSchema)]
-struct WouldWithhold {
+struct FieldWithheld {
     path: String,
     reason: &'static str,
     because: &'static str,
@@ -357,7 +358,8 @@ fn describe(
                 words: words::sentence(*category, *form),
             })
             .collect(),
-        would_withhold: status.map(would_withhold).unwrap_or_default(),
+        withheld: status.map_or_else(Vec::new, |status| fields(&status.withheld)),
+        would_withhold: status.map_or_else(Vec::new, |status| fields(&status.would_withhold)),
         delivery: delivery(vendor, status),
         problems: problems
             .iter()
@@ -367,14 +369,14 @@ fn describe(
     }
 }
 
-fn would_withhold(status: &VendorStatus) -> Vec<WouldWithhold> {
-    let row = |count: &WithheldCount| WouldWithhold {
+fn fields(counts: &[WithheldCount]) -> Vec<FieldWithheld> {
+    let row = |count: &WithheldCount| FieldWithheld {
         path: count.field.to_string(),
         reason: count.refusal.code(),
         because: count.refusal.because(),
         values: count.count,
     };
-    status.would_withhold.iter().map(row).collect()
+    counts.iter().map(row).collect()
 }
 
 fn delivery(vendor: &VendorConfig, status: Option<&VendorStatus>) -> Delivery {

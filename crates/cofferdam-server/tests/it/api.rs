@@ -4,6 +4,7 @@ use crate::support::{FakeVendor, Folder, TestServer, call};
 use cofferdam_server::routes;
 use hyper::Method;
 use serde_json::json;
+use std::collections::BTreeSet;
 
 const RECEIVES: &str = "\"user.unique_id\" = \"token\"\n\"user.behavior\" = \"clear\"";
 
@@ -150,7 +151,7 @@ async fn a_flood_of_strangers_and_scrapes_leaves_few_leaves() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn live_says_for_each_vendor_what_it_does_not_get_and_why() {
-    let (server, _vendor) = server_with_vendor().await;
+    let (server, vendor) = server_with_vendor().await;
     let token = server.folder.token.clone();
     server
         .track(json!([{ "event": "Signed Up", "properties": {
@@ -200,6 +201,24 @@ async fn live_says_for_each_vendor_what_it_does_not_get_and_why() {
             .iter()
             .all(|field| reason(field["path"].as_str().unwrap()).is_none()),
         "{acme}"
+    );
+    // The vendor's own page counts exactly these.
+    vendor.wait_for(1).await;
+    let (_, shown) = server.api(Method::GET, "/api/v1/vendors/acme", None).await;
+    let of = |list: &serde_json::Value| -> BTreeSet<(String, String)> {
+        let text = |field: &serde_json::Value, name: &str| field[name].as_str().unwrap().to_owned();
+        let fields = list.as_array().unwrap().iter();
+        fields
+            .map(|field| (text(field, "path"), text(field, "reason")))
+            .collect()
+    };
+    assert_eq!(of(&shown["withheld"]), of(&acme["withheld"]));
+    let counts = shown["withheld"].as_array().unwrap().iter();
+    assert!(
+        counts
+            .map(|field| &field["values"])
+            .all(|count| *count == json!(1)),
+        "{shown}"
     );
     server.stop().await;
 }

@@ -680,6 +680,13 @@ export interface components {
         };
         /** @enum {string} */
         FieldState: "new" | "known" | "named";
+        FieldWithheld: {
+            because: string;
+            path: string;
+            reason: string;
+            /** Format: int64 */
+            values: number;
+        };
         /** @description One condition on a property. */
         Filter: {
             /** @description The comparison. */
@@ -1152,7 +1159,8 @@ export interface components {
             purpose: string;
             receives: components["schemas"]["Receives"][];
             region: string;
-            would_withhold: components["schemas"]["WouldWithhold"][];
+            withheld: components["schemas"]["FieldWithheld"][];
+            would_withhold: components["schemas"]["FieldWithheld"][];
         };
         VendorForm: {
             form: string | null;
@@ -1189,13 +1197,6 @@ export interface components {
             category: string | null;
             reason: string;
             recipient: string;
-            /** Format: int64 */
-            values: number;
-        };
-        WouldWithhold: {
-            because: string;
-            path: string;
-            reason: string;
             /** Format: int64 */
             values: number;
         };
