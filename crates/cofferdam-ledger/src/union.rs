@@ -281,11 +281,17 @@ impl Groups {
             count += (word >> (number & 63) & 1) as usize;
         }
         found.truncate(count);
+        let mut mask = vec![0u64; people.len()];
+        for number in &found {
+            if let Some(word) = mask.get_mut((number >> 6) as usize) {
+                *word |= 1 << (number & 63);
+            }
+        }
         let table = merges.table();
         let canonical = |&number: &u32| table.get(number as usize).copied().unwrap_or(number);
         let canonical: Vec<u32> = found.iter().map(canonical).collect();
         for bits in &mut self.bits {
-            canonicalize(bits, &found, &canonical);
+            canonicalize(bits, &found, &canonical, &mask);
         }
     }
 
@@ -375,17 +381,20 @@ fn or(to: &mut Chunk, from: &Chunk) {
     }
 }
 
-/// Moves the bits of merged people within one group; a canonical number is never a merged one.
-fn canonicalize(bits: &mut [u64], merged: &[u32], canonical: &[u32]) {
+/// Moves the bits of merged people within one group; a canonical number is never a merged one, so that the bits that moved can
+/// be taken away at the end, by `mask`: bit by bit, each would wait for the one before in the same word.
+fn canonicalize(bits: &mut [u64], merged: &[u32], canonical: &[u32], mask: &[u64]) {
     for (from, to) in merged.iter().zip(canonical) {
-        let Some(word) = bits.get_mut((from >> 6) as usize) else {
+        let Some(word) = bits.get((from >> 6) as usize) else {
             break;
         };
-        let is_in = *word >> (from & 63) & 1;
-        *word &= !(1 << (from & 63));
+        let is_in = word >> (from & 63) & 1;
         if let Some(word) = bits.get_mut((to >> 6) as usize) {
             *word |= is_in << (to & 63);
         }
+    }
+    for (word, moved) in bits.iter_mut().zip(mask) {
+        *word &= !moved;
     }
 }
 
