@@ -144,8 +144,8 @@ pub struct Exposure {
 pub struct Fate {
     /// Every field that goes, in what form: what the ledger records. Sorted, without duplicates.
     pub exposures: Vec<Exposure>,
-    /// What does not go: path with its prefix, and why. Sorted, without duplicates; where a path occurs more than once (lists),
-    /// some of it may go all the same.
+    /// What does not go: path with its prefix, and why. Sorted; a path stands here once for each value (lists), and others of its
+    /// values may go all the same.
     pub withheld: Vec<(Arc<str>, Refusal)>,
     /// What goes that the contract would withhold: not empty only in observe mode. Path with its prefix, and why.
     pub would_withhold: Vec<(Arc<str>, Refusal)>,

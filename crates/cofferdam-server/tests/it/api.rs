@@ -220,6 +220,19 @@ async fn live_says_for_each_vendor_what_it_does_not_get_and_why() {
             .all(|count| *count == json!(1)),
         "{shown}"
     );
+    let config = server.folder.config.clone();
+    let show = move || {
+        std::process::Command::new(env!("CARGO_BIN_EXE_cofferdam"))
+            .arg("--config")
+            .arg(&config)
+            .args(["vendor", "show", "acme"])
+            .output()
+            .unwrap()
+    };
+    let printed = tokio::task::spawn_blocking(show).await.unwrap().stdout;
+    let printed = String::from_utf8(printed).unwrap();
+    assert!(printed.contains("properties.password"), "{printed}");
+    assert!(printed.contains("it is a secret"), "{printed}");
     server.stop().await;
 }
 

@@ -1,6 +1,6 @@
 //! Fates seen so far, so that records of the same fate share one, and those who count or compare them need look at it once.
 //!
-//! One per vendor of a compiled policy. Invariant: bounded; what comes out is in order and without duplicates, known or not.
+//! One per vendor of a compiled policy. Invariant: bounded; what comes out is in order, known or not, and no exposure stands in it twice.
 
 use crate::Fate;
 use foldhash::fast::RandomState;
@@ -35,7 +35,6 @@ impl Fates {
         ordered.exposures.sort_unstable();
         ordered.exposures.dedup();
         ordered.withheld.sort_unstable();
-        ordered.withheld.dedup();
         let ordered = Arc::new(ordered);
         known.insert(fate, Arc::clone(&ordered));
         ordered

@@ -227,11 +227,38 @@ pub(super) fn vendor(body: &Value) {
         &["category", "form", "in words"],
         &rows(list(body, "receives"), &["category", "form", "words"]),
     );
+    withheld(list(body, "withheld"));
     for problem in list(body, "problems") {
         output::line(&format!(
             "{}: {}",
             text(problem, "code"),
             text(problem, "message")
+        ));
+    }
+}
+
+/// The fields that a vendor did not get, most frequent first.
+fn withheld(fields: &[Value]) {
+    const FIRST: usize = 20;
+    if fields.is_empty() {
+        return;
+    }
+    output::line("");
+    output::line("withheld since the server started:");
+    let row = |field: &Value| {
+        vec![
+            number(field, "values"),
+            text(field, "path"),
+            text(field, "because"),
+        ]
+    };
+    let first: Vec<_> = fields.iter().take(FIRST).map(row).collect();
+    output::table(&["values", "field", "because"], &first);
+    if let Some(more) = fields.len().checked_sub(FIRST).filter(|more| *more > 0) {
+        let more = u64::try_from(more).unwrap_or(u64::MAX);
+        output::line(&format!(
+            "and {} more, with --json",
+            output::count(more, "field", "fields")
         ));
     }
 }
