@@ -20,9 +20,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use thiserror::Error;
 use tokio::sync::watch;
+use tokio::task::spawn_blocking;
 
 /// Journal bytes read at a time.
-const READ_BYTES_MAX: usize = 4 * 1024 * 1024;
+const READ_BYTES_MAX: usize = 1024 * 1024;
 /// Longest wait between two looks at the journal, for the timed work.
 const TICK: Duration = Duration::from_millis(500);
 /// Records read again at a start, from which on they are written down at once: a process that is killed again and again would
@@ -115,7 +116,7 @@ impl Projector {
     ///
     /// # Errors
     /// The first failure.
-    pub async fn recover(&self) -> Result<(), ProjectError> {
+    pub async fn recover(self: &Arc<Self>) -> Result<(), ProjectError> {
         let from = self.position();
         self.catch_up().await?;
         if self.position().saturating_sub(from) >= RECOVERED_MAX {
@@ -128,7 +129,7 @@ impl Projector {
     ///
     /// # Errors
     /// The first failure.
-    pub async fn catch_up(&self) -> Result<(), ProjectError> {
+    pub async fn catch_up(self: &Arc<Self>) -> Result<(), ProjectError> {
         while self.step().await? {}
         Ok(())
     }
@@ -168,25 +169,24 @@ impl Projector {
             .min(counted)
     }
 
-    /// Projects one stretch. Returns whether there was one.
-    async fn step(&self) -> Result<bool, ProjectError> {
-        let from = self.position();
-        let journal = self.journal.clone();
-        let entries =
-            tokio::task::spawn_blocking(move || journal.read(from, READ_BYTES_MAX)).await??;
-        let Some(next_seq) = entries.last().map(Entry::next_seq) else {
+    /// Projects one stretch. Returns whether there was one. What takes the processor is done on threads of its own: requests wait
+    /// for none of it.
+    async fn step(self: &Arc<Self>) -> Result<bool, ProjectError> {
+        let this = Arc::clone(self);
+        let Some(stretch) = spawn_blocking(move || this.read()).await?? else {
             if self.store.flush_due(self.clock.now()) {
                 self.flush().await?;
             }
             return Ok(false);
         };
-        let mut stretch = Stretch::new(self.policies.active());
-        for entry in &entries {
-            stretch.read(entry, self);
-        }
+        let next_seq = stretch.next_seq;
         self.vault.apply(&stretch.definitions, next_seq).await?;
-        self.see(&stretch, next_seq)?;
-        let items = stretch.minimize(self);
+        let this = Arc::clone(self);
+        let project = move || {
+            this.see(&stretch)?;
+            Ok::<_, ProjectError>(stretch.minimize(&this))
+        };
+        let items = spawn_blocking(project).await??;
         self.store.ingest(items, next_seq).await?;
         self.counted.fetch_max(next_seq, Ordering::SeqCst);
         self.visible.send_replace(next_seq);
@@ -196,8 +196,21 @@ impl Projector {
         Ok(true)
     }
 
+    /// The next stretch of the journal, decoded; `None` at its end. Blocking.
+    fn read(&self) -> Result<Option<Stretch>, ProjectError> {
+        let entries = self.journal.read(self.position(), READ_BYTES_MAX)?;
+        let Some(next_seq) = entries.last().map(Entry::next_seq) else {
+            return Ok(None);
+        };
+        let mut stretch = Stretch::new(self.policies.active(), next_seq);
+        for entry in &entries {
+            stretch.read(entry, self);
+        }
+        Ok(Some(stretch))
+    }
+
     /// Who sent which field, into the ledger.
-    fn see(&self, stretch: &Stretch, next_seq: u64) -> Result<(), ProjectError> {
+    fn see(&self, stretch: &Stretch) -> Result<(), ProjectError> {
         let mut by_project: HashMap<&ProjectName, Vec<SeenItem>> = HashMap::new();
         let mut sets: HashMap<Vec<FieldKey>, FieldSetId> = HashMap::new();
         let mut of_shapes: HashMap<usize, FieldSetId> = HashMap::new();
@@ -242,8 +255,8 @@ impl Projector {
             .into_iter()
             .map(|(project, items)| (project.clone(), items))
             .collect();
-        self.ledger.seen(&items, next_seq)?;
-        self.seen_to.fetch_max(next_seq, Ordering::SeqCst);
+        self.ledger.seen(&items, stretch.next_seq)?;
+        self.seen_to.fetch_max(stretch.next_seq, Ordering::SeqCst);
         Ok(())
     }
 }
@@ -288,14 +301,17 @@ impl ReadRecord {
 /// What some entries hold.
 struct Stretch {
     policy: Arc<Policy>,
+    /// The record after its last one.
+    next_seq: u64,
     definitions: Vec<cofferdam_model::Definition>,
     records: Vec<ReadRecord>,
 }
 
 impl Stretch {
-    fn new(policy: Arc<Policy>) -> Self {
+    fn new(policy: Arc<Policy>, next_seq: u64) -> Self {
         Self {
             policy,
+            next_seq,
             definitions: Vec::new(),
             records: Vec::new(),
         }
