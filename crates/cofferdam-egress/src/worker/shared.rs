@@ -4,7 +4,7 @@
 
 use super::live::{Live, ranked};
 use crate::book::{Change, Standing};
-use crate::feed::Collected;
+use crate::feed::{Collected, count};
 use crate::outbox::Outbox;
 use crate::{EgressError, EgressLimits, VendorOptions, VendorStatus};
 use cofferdam_model::{Refusal, TimestampMs, VendorId};
@@ -208,8 +208,8 @@ impl Shared {
                 (&mut live.withheld, &collected.withheld),
                 (&mut live.would_withhold, &collected.would_withhold),
             ] {
-                for (key, count) in from {
-                    *into.entry(key.clone()).or_default() += count;
+                for ((path, refusal), values) in from {
+                    count(into, path, *refusal, *values);
                 }
             }
         });

@@ -1,6 +1,6 @@
 //! The admin API from outside: who may, what it says, that acts have effects.
 
-use crate::support::{FakeVendor, Folder, TestServer, call};
+use crate::support::{FakeVendor, Folder, TestServer, call, verb};
 use cofferdam_server::routes;
 use hyper::Method;
 use serde_json::json;
@@ -221,14 +221,7 @@ async fn live_says_for_each_vendor_what_it_does_not_get_and_why() {
         "{shown}"
     );
     let config = server.folder.config.clone();
-    let show = move || {
-        std::process::Command::new(env!("CARGO_BIN_EXE_cofferdam"))
-            .arg("--config")
-            .arg(&config)
-            .args(["vendor", "show", "acme"])
-            .output()
-            .unwrap()
-    };
+    let show = move || verb(&config, &["vendor", "show", "acme"]);
     let printed = tokio::task::spawn_blocking(show).await.unwrap().stdout;
     let printed = String::from_utf8(printed).unwrap();
     assert!(printed.contains("properties.password"), "{printed}");

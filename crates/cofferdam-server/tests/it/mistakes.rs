@@ -1,6 +1,6 @@
 //! Mistakes of whoever calls the admin API: answered as the documented error, with what is wrong and where, and without effect.
 
-use crate::support::{FakeVendor, Folder, TestServer, call};
+use crate::support::{FakeVendor, Folder, TestServer, call, verb};
 use hyper::Method;
 use serde_json::{Value, json};
 use std::os::unix::fs::PermissionsExt;
@@ -101,12 +101,7 @@ async fn a_name_in_a_path_is_text_and_stays_one_name() {
     // What is typed on the command line names a vendor or a day, and nothing else of the API.
     let config = server.folder.config.clone();
     let said = move |arguments: &[&str]| {
-        let done = std::process::Command::new(env!("CARGO_BIN_EXE_cofferdam"))
-            .arg("--config")
-            .arg(&config)
-            .args(arguments)
-            .output()
-            .unwrap();
+        let done = verb(&config, arguments);
         assert_eq!(done.status.code(), Some(1));
         String::from_utf8_lossy(&done.stderr).into_owned()
     };

@@ -1,12 +1,12 @@
 //! What must not send, and what must not stop: verbs without a server, vendors that cannot run, a reload by signal.
 
 use crate::process::{Place, terminate};
-use crate::support::{FakeVendor, Folder, TestServer};
+use crate::support::{FakeVendor, Folder, TestServer, verb};
 use cofferdam_server::clock::HandClock;
 use cofferdam_server::system::Seams;
 use hyper::Method;
 use serde_json::{Value, json};
-use std::process::{Command, Output, Stdio};
+use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -14,16 +14,6 @@ const RECEIVES: &str = "\"user.unique_id\" = \"token\"\n\"user.behavior\" = \"cl
 
 fn event(token: &str, id: &str) -> Value {
     json!([{ "event": "Signed Up", "properties": { "token": token, "distinct_id": id, "$insert_id": format!("insert-{id}") } }])
-}
-
-fn verb(folder: &Folder, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_cofferdam"))
-        .arg("--config")
-        .arg(&folder.config)
-        .args(arguments)
-        .stdin(Stdio::null())
-        .output()
-        .unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -48,11 +38,11 @@ async fn a_verb_without_a_server_sends_nothing_and_its_containment_holds() {
         &["vendor", "list"],
         &["deletions", "list"],
     ] {
-        let done = verb(&folder, arguments);
+        let done = verb(&folder.config, arguments);
         let said = String::from_utf8_lossy(&done.stderr);
         assert!(done.status.success(), "{arguments:?}: {said}");
     }
-    let shown = verb(&folder, &["--json", "vendor", "show", "acme"]);
+    let shown = verb(&folder.config, &["--json", "vendor", "show", "acme"]);
     let shown: Value = serde_json::from_slice(&shown.stdout).unwrap();
     assert_eq!(shown["delivery"]["state"], "stopped");
     assert!(vendor.received.lock().unwrap().is_empty());
@@ -61,7 +51,7 @@ async fn a_verb_without_a_server_sends_nothing_and_its_containment_holds() {
     let received = vendor.wait_for(1).await;
     assert_eq!(received.len(), 1, "who was erased is not sent any more");
     let folder = server.stop().await;
-    let contained = verb(&folder, &["vendor", "contain", "acme", "--yes"]);
+    let contained = verb(&folder.config, &["vendor", "contain", "acme", "--yes"]);
     assert!(contained.status.success());
     let server = TestServer::start_with(folder, hand, Seams::default()).await;
     let (_, body) = server.api(Method::GET, "/api/v1/vendors/acme", None).await;

@@ -19,6 +19,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tempfile::TempDir;
@@ -223,6 +224,17 @@ pub(crate) async fn server_with_vendor() -> (TestServer, FakeVendor) {
 pub(crate) async fn again(folder: Folder, days: i64) -> TestServer {
     let now = TimestampMs(NOW + days * 86_400_000);
     TestServer::start_at(folder, Arc::new(HandClock::new(now)), Seams::default()).await
+}
+
+/// Runs a verb of the command line on a folder, beside its server if there is one. Blocking.
+pub(crate) fn verb(config: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_cofferdam"))
+        .arg("--config")
+        .arg(config)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap()
 }
 
 /// Stops a server and waits until its databases are closed too, so that its files can be copied: a database that is open has a
