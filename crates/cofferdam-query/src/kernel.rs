@@ -6,7 +6,8 @@
 
 use crate::filter::text;
 use crate::people::{PAGE_BYTES, People};
-use crate::plan::{Plan, Selection};
+use crate::plan::Plan;
+use crate::selection::Selection;
 use crate::{QueryError, QueryLimits};
 use cofferdam_model::{Day, MergeMap, PersonNumber};
 use cofferdam_store::{Codes, ColumnBatch, ColumnData, Scalar};
@@ -171,11 +172,7 @@ fn keep(selection: &Selection, batch: &ColumnBatch) -> Vec<bool> {
             batch.event.codes.iter().map(wanted).collect()
         }
     };
-    for (column, condition) in &selection.conditions {
-        if let Some(column) = batch.columns.get(*column) {
-            condition.narrow(column, &mut keep);
-        }
-    }
+    selection.narrow(&batch.columns, &mut keep);
     keep
 }
 

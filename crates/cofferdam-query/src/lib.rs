@@ -12,6 +12,7 @@ mod people;
 mod plan;
 mod request;
 mod segmentation;
+mod selection;
 
 #[cfg(test)]
 mod tests;

@@ -3,10 +3,9 @@
 //! Invariant: a plan that exists can be run; whatever the request got wrong is named by its JSON path, with near names.
 
 use crate::buckets::Buckets;
-use crate::filter::Condition;
-use crate::{Filter, FilterOp, Measure, Operand, QueryError, QueryLimits, SegmentationRequest};
-use cofferdam_store::{CatalogInfo, Column, ScanRequest};
-use jiff::tz::TimeZone;
+use crate::selection::{Selection, at_most, column, invalid, zone};
+use crate::{Measure, QueryError, QueryLimits, SegmentationRequest};
+use cofferdam_store::{CatalogInfo, ScanRequest};
 use std::sync::Arc;
 
 /// A request made ready.
@@ -19,18 +18,6 @@ pub(crate) struct Plan {
     pub(crate) breakdown: Vec<usize>,
     pub(crate) unique: bool,
 }
-
-/// One event selection.
-#[derive(Debug)]
-pub(crate) struct Selection {
-    /// `None` for all events.
-    pub(crate) event: Option<Arc<str>>,
-    /// Column positions and conditions.
-    pub(crate) conditions: Vec<(usize, Condition)>,
-}
-
-/// The name that stands for all events.
-pub(crate) const ALL: &str = "$all";
 
 impl Plan {
     pub(crate) fn new(
@@ -59,21 +46,14 @@ impl Plan {
         }
         let mut selections = Vec::new();
         for (at, selection) in request.events.iter().enumerate() {
-            let event = event(catalog, &selection.event, at)?;
-            at_most(
-                &format!("events[{at}].filters"),
-                selection.filters.len(),
-                limits.filters_max,
-            )?;
-            let mut conditions = Vec::new();
-            for (number, filter) in selection.filters.iter().enumerate() {
-                let path = format!("events[{at}].filters[{number}]");
-                check_operand(filter, &path)?;
-                let path = format!("{path}.property");
-                let column = column(&mut columns, catalog, &filter.property, path)?;
-                conditions.push((column, Condition::new(filter)));
-            }
-            selections.push(Selection { event, conditions });
+            let path = format!("events[{at}]");
+            selections.push(Selection::new(
+                selection,
+                &path,
+                &mut columns,
+                catalog,
+                limits,
+            )?);
         }
         let events: Option<Vec<Arc<str>>> = selections
             .iter()
@@ -91,156 +71,5 @@ impl Plan {
             breakdown,
             unique: request.measure == Measure::Unique,
         })
-    }
-}
-
-fn invalid(path: &str, message: String) -> QueryError {
-    QueryError::Invalid {
-        path: path.to_owned(),
-        message,
-        allowed: Vec::new(),
-        suggestions: Vec::new(),
-    }
-}
-
-fn at_most(path: &str, number: usize, max: usize) -> Result<(), QueryError> {
-    if number <= max {
-        return Ok(());
-    }
-    Err(QueryError::TooLarge {
-        path: path.to_owned(),
-        message: format!("{number} are given, at most {max} are allowed"),
-    })
-}
-
-fn event(catalog: &CatalogInfo, name: &str, at: usize) -> Result<Option<Arc<str>>, QueryError> {
-    if name == ALL {
-        return Ok(None);
-    }
-    if let Some(known) = catalog.events.iter().find(|known| ***known == *name) {
-        return Ok(Some(Arc::clone(known)));
-    }
-    let names = || catalog.events.iter().map(|name| &**name);
-    Err(unknown(format!("events[{at}].event"), "event", name, names))
-}
-
-fn column(
-    columns: &mut Vec<Column>,
-    catalog: &CatalogInfo,
-    property: &str,
-    path: String,
-) -> Result<usize, QueryError> {
-    let names = || catalog.properties.iter().map(|known| &*known.property);
-    let Some(known) = catalog
-        .properties
-        .iter()
-        .find(|known| *known.property == *property)
-    else {
-        return Err(unknown(path, "property", property, names));
-    };
-    let column = Column::Property(Arc::clone(&known.property));
-    Ok(columns
-        .iter()
-        .position(|have| *have == column)
-        .unwrap_or_else(|| {
-            columns.push(column);
-            columns.len() - 1
-        }))
-}
-
-/// Names shown as allowed; more are not helpful.
-const ALLOWED_MAX: usize = 50;
-
-fn unknown<'a, N: Iterator<Item = &'a str>>(
-    path: String,
-    what: &str,
-    name: &str,
-    names: impl Fn() -> N,
-) -> QueryError {
-    let allowed: Vec<String> = names().map(str::to_owned).collect();
-    QueryError::Invalid {
-        path,
-        message: format!("no {what} `{name}` has been seen"),
-        suggestions: near(name, names()),
-        allowed: if allowed.len() <= ALLOWED_MAX {
-            allowed
-        } else {
-            Vec::new()
-        },
-    }
-}
-
-/// Up to three names that are near, nearest first.
-fn near<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Vec<String> {
-    let lower = name.to_lowercase();
-    let mut scored: Vec<(f64, &str)> = names
-        .map(|known| (strsim::jaro_winkler(&lower, &known.to_lowercase()), known))
-        .filter(|(score, _)| *score >= 0.8)
-        .collect();
-    scored.sort_by(|one, other| other.0.total_cmp(&one.0).then(one.1.cmp(other.1)));
-    scored
-        .into_iter()
-        .take(3)
-        .map(|(_, name)| name.to_owned())
-        .collect()
-}
-
-fn zone(name: &str) -> Result<TimeZone, QueryError> {
-    jiff::tz::db().get(name).map_err(|_| {
-        let names: Vec<String> = jiff::tz::db()
-            .available()
-            .map(|name| name.to_string())
-            .collect();
-        QueryError::Invalid {
-            path: "timezone".to_owned(),
-            message: format!("no time zone `{name}` is known"),
-            allowed: Vec::new(),
-            suggestions: near(name, names.iter().map(String::as_str)),
-        }
-    })
-}
-
-fn check_operand(filter: &Filter, path: &str) -> Result<(), QueryError> {
-    let fits = match filter.op {
-        FilterOp::IsSet | FilterOp::IsNotSet | FilterOp::IsTrue | FilterOp::IsFalse => {
-            filter.value == Operand::Absent
-        }
-        FilterOp::Gt | FilterOp::Gte | FilterOp::Lt | FilterOp::Lte => {
-            matches!(filter.value, Operand::Int(_) | Operand::Float(_))
-        }
-        FilterOp::Contains | FilterOp::NotContains => texts(&filter.value),
-        FilterOp::Equals | FilterOp::NotEquals => match &filter.value {
-            Operand::Absent => false,
-            Operand::List(items) => {
-                !items.is_empty()
-                    && items
-                        .iter()
-                        .all(|item| !matches!(item, Operand::Absent | Operand::List(_)))
-            }
-            _ => true,
-        },
-    };
-    if fits {
-        return Ok(());
-    }
-    let expected = match filter.op {
-        FilterOp::IsSet | FilterOp::IsNotSet | FilterOp::IsTrue | FilterOp::IsFalse => "no value",
-        FilterOp::Gt | FilterOp::Gte | FilterOp::Lt | FilterOp::Lte => "a number",
-        FilterOp::Contains | FilterOp::NotContains => "a text or a list of texts",
-        FilterOp::Equals | FilterOp::NotEquals => "a value or a list of values",
-    };
-    Err(invalid(
-        &format!("{path}.value"),
-        format!("the comparison takes {expected}"),
-    ))
-}
-
-fn texts(operand: &Operand) -> bool {
-    match operand {
-        Operand::Text(_) => true,
-        Operand::List(items) => {
-            !items.is_empty() && items.iter().all(|item| matches!(item, Operand::Text(_)))
-        }
-        _ => false,
     }
 }

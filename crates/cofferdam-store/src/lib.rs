@@ -14,10 +14,12 @@ mod error;
 mod export;
 mod files;
 mod flush;
+mod hot;
 mod ingest;
 mod keys;
 mod open;
 mod options;
+mod parts;
 mod profile;
 mod read;
 mod scan;
@@ -35,7 +37,9 @@ pub use erase::EraseReport;
 pub use error::StoreError;
 pub use export::SnapshotReport;
 pub use files::{FileSink, Files, LocalFiles, Step};
+pub use hot::HotColumns;
 pub use options::{StoreLimits, StoreOptions};
+pub use parts::Part;
 pub use store::{
     CatalogInfo, ColumnInfo, ColumnKind, FlushReport, IngestReport, Reader, RecentEvent, Store,
     VersionId,

@@ -53,6 +53,8 @@ pub struct StoreLimits {
     pub file_events_max: usize,
     /// Files of one day from which compaction merges.
     pub compact_files_min: usize,
+    /// Decoded columns kept in memory for reports, bytes; the least recently used file's go first, 0 keeps none.
+    pub hot_bytes_max: usize,
 }
 
 impl Default for StoreLimits {
@@ -66,6 +68,7 @@ impl Default for StoreLimits {
             properties_max: 10_000,
             file_events_max: 1_000_000,
             compact_files_min: 4,
+            hot_bytes_max: 256 << 20,
         }
     }
 }

@@ -15,7 +15,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 /// Where a requested column is in a file.
-struct Source {
+pub(crate) struct Source {
     id: Option<i32>,
     /// The property's name, where some of its values are in `properties_rest`.
     in_rest: Option<Arc<str>>,
@@ -61,7 +61,7 @@ pub(crate) fn scan(
     Ok(())
 }
 
-fn sources(schema: &ProjectSchema, columns: &[Column]) -> Vec<Source> {
+pub(crate) fn sources(schema: &ProjectSchema, columns: &[Column]) -> Vec<Source> {
     columns
         .iter()
         .map(|column| match column {
@@ -107,7 +107,7 @@ fn scan_files(
     Ok(ControlFlow::Continue(()))
 }
 
-fn scan_file(
+pub(crate) fn scan_file(
     file: &DataFile,
     request: &ScanRequest,
     sources: &[Source],
@@ -217,7 +217,7 @@ fn tail_batch(day: Day, rows: &[TailRow], columns: &[Column]) -> ColumnBatch {
     }
 }
 
-fn tail_column(rows: &[TailRow], column: &Column) -> ColumnData {
+pub(crate) fn tail_column(rows: &[TailRow], column: &Column) -> ColumnData {
     match column {
         Column::Organization => ColumnData::Int(
             rows.iter()
@@ -268,13 +268,24 @@ fn compact(scalars: Vec<Scalar>) -> ColumnData {
 
 /// Builds dictionary-coded text.
 #[derive(Default)]
-struct Coder {
-    codes: Codes,
+pub(crate) struct Coder {
+    pub(crate) codes: Codes,
     known: Map<Arc<str>, u32>,
 }
 
 impl Coder {
-    fn push(&mut self, text: &str) {
+    /// Goes on after these codes.
+    pub(crate) fn of(codes: Codes) -> Self {
+        let known = (0..)
+            .zip(&codes.names)
+            .map(|(code, name)| (Arc::clone(name), code));
+        Self {
+            known: known.collect(),
+            codes,
+        }
+    }
+
+    pub(crate) fn push(&mut self, text: &str) {
         let code = match self.known.get(text) {
             Some(code) => *code,
             None => {

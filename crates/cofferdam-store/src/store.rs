@@ -3,12 +3,13 @@
 //! Invariant: one writer at a time changes the state; readers hold a version and never wait for the writer.
 
 use crate::catalog::{Catalog, directory};
+use crate::hot::HotCache;
 use crate::keys::Keys;
 use crate::profile::Profiles;
 use crate::stats::time_text;
 use crate::version::Version;
 use crate::write::Names;
-use crate::{ColumnBatch, ScanRequest, StoreError, StoreOptions};
+use crate::{ColumnBatch, Part, ScanRequest, StoreError, StoreOptions};
 use cofferdam_model::{Day, OrganizationNumber, PersonNumber, ProjectName, TimestampMs};
 use cofferdam_policy::{Home, HomeEvent, Minimized};
 use std::collections::{BTreeMap, VecDeque};
@@ -141,6 +142,7 @@ pub(crate) struct Inner {
     pub(crate) rewriting: tokio::sync::Mutex<()>,
     pub(crate) writer: tokio::sync::Mutex<Writer>,
     pub(crate) recent: Mutex<VecDeque<RecentEvent>>,
+    pub(crate) hot: Arc<HotCache>,
 }
 
 impl Inner {
@@ -181,6 +183,7 @@ impl Store {
         retention: BTreeMap<ProjectName, Day>,
     ) -> Self {
         let keys = Keys::new(options.limits.keys_max);
+        let hot = Arc::new(HotCache::new(options.limits.hot_bytes_max));
         Self {
             inner: Arc::new(Inner {
                 options,
@@ -194,6 +197,7 @@ impl Store {
                     retention,
                 }),
                 recent: Mutex::default(),
+                hot,
             }),
         }
     }
@@ -265,6 +269,7 @@ impl Store {
     pub fn reader(&self) -> Reader {
         Reader {
             version: self.inner.version(),
+            hot: Arc::clone(&self.inner.hot),
         }
     }
 
@@ -295,6 +300,7 @@ impl Store {
 #[derive(Clone, Debug)]
 pub struct Reader {
     version: Arc<Version>,
+    hot: Arc<HotCache>,
 }
 
 impl Reader {
@@ -319,6 +325,12 @@ impl Reader {
     ) -> Result<VersionId, StoreError> {
         crate::scan::scan(&self.version, project, request, batch)?;
         Ok(self.id())
+    }
+
+    /// The files and the tail of a project that have rows in `[from, to)`, day by day ascending.
+    #[must_use]
+    pub fn parts(&self, project: &ProjectName, from: TimestampMs, to: TimestampMs) -> Vec<Part> {
+        crate::parts::parts(&self.version, &self.hot, project, from, to)
     }
 
     /// As [`Store::catalog`].
