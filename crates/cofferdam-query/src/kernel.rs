@@ -4,19 +4,15 @@
 //! second counts them and `$other`, so that the persons of `$other` are distinct as well.
 //! Invariant: a set of persons exists only for buckets that a later day can still reach.
 
-use crate::filter::text;
 use crate::people::{PAGE_BYTES, People};
 use crate::plan::Plan;
+use crate::segment::{Segment, segments};
 use crate::selection::Selection;
 use crate::{QueryError, QueryLimits};
 use cofferdam_model::{Day, MergeMap, PersonNumber};
-use cofferdam_store::{Codes, ColumnBatch, ColumnData, Scalar};
+use cofferdam_store::ColumnBatch;
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
-use std::sync::Arc;
-
-/// A segment: per breakdown property its value as text.
-pub(crate) type Segment = Vec<Option<Arc<str>>>;
 
 /// The segments of one event selection: total events each.
 #[derive(Debug, Default)]
@@ -34,7 +30,7 @@ impl Totals {
         limits: &QueryLimits,
     ) {
         let keep = keep(selection, batch);
-        let (codes, labels) = segments(plan, batch);
+        let (codes, labels) = segments(&plan.breakdown, &batch.columns, batch.len());
         let mut counts = vec![0u64; labels.len()];
         for (code, keep) in codes.iter().zip(keep) {
             if let Some(count) = counts.get_mut(*code as usize) {
@@ -103,7 +99,7 @@ impl Counter {
             self.close(|bucket| plan.buckets.end(bucket) <= batch.day.start().0);
         }
         let keep = keep(selection, batch);
-        let (codes, labels) = segments(plan, batch);
+        let (codes, labels) = segments(&plan.breakdown, &batch.columns, batch.len());
         let series: Vec<u32> = labels
             .iter()
             .map(|label| self.index.get(label).copied().unwrap_or(self.other))
@@ -174,58 +170,4 @@ fn keep(selection: &Selection, batch: &ColumnBatch) -> Vec<bool> {
     };
     selection.narrow(&batch.columns, &mut keep);
     keep
-}
-
-/// Per row a local code, and the segment of each code.
-fn segments(plan: &Plan, batch: &ColumnBatch) -> (Vec<u32>, Vec<Segment>) {
-    let mut codes = vec![0u32; batch.len()];
-    let mut labels: Vec<Segment> = vec![Vec::new()];
-    for column in &plan.breakdown {
-        let Some(column) = batch.columns.get(*column) else {
-            continue;
-        };
-        let (inner, texts) = coded(column);
-        let mut pairs: HashMap<(u32, u32), u32, RandomState> = HashMap::default();
-        let mut joined = Vec::new();
-        for (code, inner) in codes.iter_mut().zip(inner) {
-            *code = *pairs.entry((*code, inner)).or_insert_with(|| {
-                let mut label = labels.get(*code as usize).cloned().unwrap_or_default();
-                label.push(texts.get(inner as usize).cloned().flatten());
-                joined.push(label);
-                u32::try_from(joined.len() - 1).unwrap_or(u32::MAX)
-            });
-        }
-        labels = joined;
-    }
-    (codes, labels)
-}
-
-/// A column as codes and the text of each.
-fn coded(column: &ColumnData) -> (Vec<u32>, Vec<Option<Arc<str>>>) {
-    if let ColumnData::Text(Codes { codes, names }) = column {
-        let unset = u32::try_from(names.len()).unwrap_or(u32::MAX);
-        let texts = names.iter().cloned().map(Some).chain([None]).collect();
-        return (codes.iter().map(|code| unset.min(*code)).collect(), texts);
-    }
-    let mut known: HashMap<Option<Arc<str>>, u32, RandomState> = HashMap::default();
-    let mut texts = Vec::new();
-    let mut last: Option<(Scalar, u32)> = None;
-    let codes = (0..column.len())
-        .map(|row| {
-            let scalar = column.scalar(row);
-            if let Some((same, code)) = &last
-                && *same == scalar
-            {
-                return *code;
-            }
-            let shown = text(&scalar);
-            let code = *known.entry(shown).or_insert_with_key(|shown| {
-                texts.push(shown.clone());
-                u32::try_from(texts.len() - 1).unwrap_or(u32::MAX)
-            });
-            last = Some((scalar, code));
-            code
-        })
-        .collect();
-    (codes, texts)
 }

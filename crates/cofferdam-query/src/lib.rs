@@ -11,6 +11,7 @@ mod kernel;
 mod people;
 mod plan;
 mod request;
+mod segment;
 mod segmentation;
 mod selection;
 

@@ -2,8 +2,9 @@
 //!
 //! Invariant: both sweeps read one version of the store, and the answer names it.
 
-use crate::kernel::{Counter, Segment, Totals};
+use crate::kernel::{Counter, Totals};
 use crate::plan::Plan;
+use crate::segment::Segment;
 use crate::{QueryError, QueryLimits, Segmentation, SegmentationRequest, Series};
 use cofferdam_access::{Permit, ReadReport};
 use cofferdam_model::{MergeMap, TimestampMs};
