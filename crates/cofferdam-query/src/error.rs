@@ -31,6 +31,16 @@ pub enum QueryError {
     Store(#[from] StoreError),
 }
 
+impl QueryError {
+    /// With the column of a text in the request, from 1, before the message.
+    pub(crate) fn in_column(mut self, column: usize) -> Self {
+        if let Self::Invalid { message, .. } = &mut self {
+            *message = format!("column {column}: {message}");
+        }
+        self
+    }
+}
+
 /// Limits on a report.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QueryLimits {

@@ -10,7 +10,8 @@ use std::sync::Arc;
 /// Whole doubles up to this size show without a fraction.
 const EXACT: f64 = 9_007_199_254_740_992.0;
 
-fn number_text(number: f64) -> String {
+/// A number as the report shows it.
+pub(crate) fn number_text(number: f64) -> String {
     if number.fract() == 0.0 && number.abs() <= EXACT {
         format!("{number:.0}")
     } else {

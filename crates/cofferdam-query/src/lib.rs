@@ -6,6 +6,7 @@
 
 mod buckets;
 mod error;
+mod expression;
 mod filter;
 mod kernel;
 mod people;
@@ -20,7 +21,7 @@ mod tests;
 
 pub use error::{QueryError, QueryLimits};
 pub use request::{
-    EventSelection, Filter, FilterOp, Measure, Operand, Segmentation, SegmentationRequest, Series,
-    Unit,
+    Breakdown, EventSelection, Filter, FilterOp, Measure, Operand, Segmentation,
+    SegmentationRequest, Series, Unit,
 };
 pub use segmentation::segmentation;

@@ -16,9 +16,9 @@ pub struct SegmentationRequest {
     /// What is counted.
     #[serde(default)]
     pub measure: Measure,
-    /// Properties by whose values the series are broken down.
+    /// By whose values the series are broken down.
     #[serde(default)]
-    pub breakdown: Vec<String>,
+    pub breakdown: Vec<Breakdown>,
     /// Length of a bucket.
     #[serde(default)]
     pub unit: Unit,
@@ -34,7 +34,7 @@ pub struct SegmentationRequest {
 }
 
 /// Which events a series counts.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EventSelection {
     /// The event's name, or `$all`.
@@ -42,6 +42,26 @@ pub struct EventSelection {
     /// Conditions, all of which must hold.
     #[serde(default)]
     pub filters: Vec<Filter>,
+    /// A further condition in Mixpanel's expression grammar, e.g. `properties["n"] > 2 and defined(properties["plan"])`.
+    #[serde(default, rename = "where", skip_serializing_if = "Option::is_none")]
+    pub condition: Option<String>,
+}
+
+/// A property, or a value computed from properties.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(
+    untagged,
+    deny_unknown_fields,
+    expecting = "a property's name or `{\"expression\": TEXT}`"
+)]
+pub enum Breakdown {
+    /// The property's path without `properties.`.
+    Property(String),
+    /// A value in Mixpanel's expression grammar.
+    Expression {
+        /// E.g. `floor(properties["ms"] / 100) * 100`.
+        expression: String,
+    },
 }
 
 /// One condition on a property.

@@ -66,7 +66,8 @@ pub(crate) fn compute(
         .map(|segments| Counter::new(segments, plan.buckets.len()))
         .collect();
     let mut failed = None;
-    scan(&plan.scan, &mut |batch| {
+    scan(&plan.scan, &mut |mut batch| {
+        plan.compute(&mut batch);
         for (counter, selection) in counters.iter_mut().zip(&plan.selections) {
             if let Err(error) = counter.add(&plan, selection, &batch, merges, limits) {
                 failed = Some(error);
@@ -116,7 +117,8 @@ fn largest(
     limits: &QueryLimits,
 ) -> Result<Vec<Vec<Segment>>, QueryError> {
     let mut totals: Vec<Totals> = plan.selections.iter().map(|_| Totals::default()).collect();
-    scan(&plan.scan, &mut |batch| {
+    scan(&plan.scan, &mut |mut batch| {
+        plan.compute(&mut batch);
         for (totals, selection) in totals.iter_mut().zip(&plan.selections) {
             totals.add(plan, selection, &batch, limits);
         }

@@ -2,6 +2,7 @@
 //!
 //! Every report is made of these. Invariant: whatever is wrong is named by its JSON path, with near names.
 
+use crate::expression::Bound;
 use crate::filter::Condition;
 use crate::{EventSelection, Filter, FilterOp, Operand, QueryError, QueryLimits};
 use cofferdam_store::{CatalogInfo, Column, ColumnData};
@@ -15,6 +16,8 @@ pub(crate) struct Selection {
     pub(crate) event: Option<Arc<str>>,
     /// Column positions and conditions.
     pub(crate) conditions: Vec<(usize, Condition)>,
+    /// The `where` expression.
+    condition: Option<Bound>,
 }
 
 /// The name that stands for all events.
@@ -43,7 +46,16 @@ impl Selection {
             let column = column(columns, catalog, &filter.property, path)?;
             conditions.push((column, Condition::new(filter)));
         }
-        Ok(Self { event, conditions })
+        let condition = selection
+            .condition
+            .as_ref()
+            .map(|text| Bound::new(text, &format!("{path}.where"), columns, catalog))
+            .transpose()?;
+        Ok(Self {
+            event,
+            conditions,
+            condition,
+        })
     }
 
     /// Clears the rows of `keep` that do not meet the conditions.
@@ -52,6 +64,9 @@ impl Selection {
             if let Some(column) = columns.get(*column) {
                 condition.narrow(column, keep);
             }
+        }
+        if let Some(condition) = &self.condition {
+            condition.narrow(columns, keep);
         }
     }
 }
@@ -92,22 +107,31 @@ pub(crate) fn column(
     property: &str,
     path: String,
 ) -> Result<usize, QueryError> {
-    let names = || catalog.properties.iter().map(|known| &*known.property);
-    let Some(known) = catalog
+    find_column(columns, catalog, property).ok_or_else(|| unknown_property(catalog, property, path))
+}
+
+/// The position of a property's column, which is added to `columns` where it is missing; `None` for a property that nobody sent.
+pub(crate) fn find_column(
+    columns: &mut Vec<Column>,
+    catalog: &CatalogInfo,
+    property: &str,
+) -> Option<usize> {
+    let known = catalog
         .properties
         .iter()
-        .find(|known| *known.property == *property)
-    else {
-        return Err(unknown(path, "property", property, names));
-    };
+        .find(|known| *known.property == *property)?;
     let column = Column::Property(Arc::clone(&known.property));
-    Ok(columns
-        .iter()
-        .position(|have| *have == column)
-        .unwrap_or_else(|| {
-            columns.push(column);
-            columns.len() - 1
-        }))
+    let have = columns.iter().position(|have| *have == column);
+    Some(have.unwrap_or_else(|| {
+        columns.push(column);
+        columns.len() - 1
+    }))
+}
+
+/// The error of a property that nobody sent.
+pub(crate) fn unknown_property(catalog: &CatalogInfo, property: &str, path: String) -> QueryError {
+    let names = || catalog.properties.iter().map(|known| &*known.property);
+    unknown(path, "property", property, names)
 }
 
 /// Names shown as allowed; more are not helpful.
@@ -133,7 +157,7 @@ fn unknown<'a, N: Iterator<Item = &'a str>>(
 }
 
 /// Up to three names that are near, nearest first.
-fn near<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Vec<String> {
+pub(crate) fn near<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Vec<String> {
     let lower = name.to_lowercase();
     let mut scored: Vec<(f64, &str)> = names
         .map(|known| (strsim::jaro_winkler(&lower, &known.to_lowercase()), known))

@@ -419,6 +419,11 @@ export interface components {
             because: string;
             reason: string;
         };
+        /** @description A property, or a value computed from properties. */
+        Breakdown: string | {
+            /** @description E.g. `floor(properties["ms"] / 100) * 100`. */
+            expression: string;
+        };
         /** @description What a project's store holds, by name. */
         CatalogInfo: {
             /** @description First and last UTC day with a row. */
@@ -603,6 +608,8 @@ export interface components {
             event: string;
             /** @description Conditions, all of which must hold. */
             filters?: components["schemas"]["Filter"][];
+            /** @description A further condition in Mixpanel's expression grammar, e.g. `properties["n"] > 2 and defined(properties["plan"])`. */
+            where?: string | null;
         };
         /** @description An event as an SDK would send it. */
         ExplainRequest: {
@@ -1032,8 +1039,8 @@ export interface components {
         };
         /** @description `POST /api/v1/reports/segmentation`. */
         SegmentationRequest: {
-            /** @description Properties by whose values the series are broken down. */
-            breakdown?: string[];
+            /** @description By whose values the series are broken down. */
+            breakdown?: components["schemas"]["Breakdown"][];
             /** @description The series: one per event selection and segment. */
             events: components["schemas"]["EventSelection"][];
             /** @description First day, in the time zone. */
