@@ -98,6 +98,11 @@ impl Buckets {
         TimestampMs(self.edges.last().copied().unwrap_or(0))
     }
 
+    /// The first instant of a bucket.
+    pub(crate) fn start(&self, bucket: usize) -> i64 {
+        self.edges.get(bucket).copied().unwrap_or(i64::MAX)
+    }
+
     /// The end of a bucket.
     pub(crate) fn end(&self, bucket: usize) -> i64 {
         self.edges.get(bucket + 1).copied().unwrap_or(i64::MAX)

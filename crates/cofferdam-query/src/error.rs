@@ -26,6 +26,9 @@ pub enum QueryError {
         /// Which limit, with figures.
         message: String,
     },
+    /// Whoever asked did not want the answer any more.
+    #[error("the report was cancelled")]
+    Cancelled,
     /// The store failed.
     #[error("the event store could not be read")]
     Store(#[from] StoreError),
@@ -58,6 +61,8 @@ pub struct QueryLimits {
     pub distinct_max: usize,
     /// Memory for sets of people, bytes.
     pub people_bytes_max: usize,
+    /// Memory for the rows of the people that a report follows, bytes; more are followed in several passes.
+    pub timeline_bytes_max: usize,
 }
 
 impl Default for QueryLimits {
@@ -70,6 +75,7 @@ impl Default for QueryLimits {
             segments_max: 50,
             distinct_max: 200_000,
             people_bytes_max: 1 << 30,
+            timeline_bytes_max: 1 << 30,
         }
     }
 }

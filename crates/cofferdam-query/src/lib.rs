@@ -8,6 +8,7 @@ mod buckets;
 mod error;
 mod expression;
 mod filter;
+mod funnel;
 mod kernel;
 mod people;
 mod plan;
@@ -15,11 +16,20 @@ mod request;
 mod segment;
 mod segmentation;
 mod selection;
+mod sweep;
+#[cfg(test)]
+mod testing;
+mod timeline;
 
 #[cfg(test)]
 mod tests;
 
 pub use error::{QueryError, QueryLimits};
+pub use funnel::{
+    Attribution, Durations, Funnel, FunnelCount, FunnelCounts, FunnelEntry, FunnelExcluded,
+    FunnelExclusion, FunnelOrder, FunnelRequest, FunnelSegment, FunnelStep, FunnelTrend,
+    FunnelWindow, HistogramBin, StrictAmong, WindowSince, WindowUnit, funnel,
+};
 pub use request::{
     Breakdown, EventSelection, Filter, FilterOp, Measure, Operand, Segmentation,
     SegmentationRequest, Series, Unit,

@@ -58,6 +58,11 @@ impl Selection {
         })
     }
 
+    /// Whether the event alone decides.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.conditions.is_empty()
+    }
+
     /// Clears the rows of `keep` that do not meet the conditions.
     pub(crate) fn narrow(&self, columns: &[ColumnData], keep: &mut [bool]) {
         for (column, condition) in &self.conditions {
