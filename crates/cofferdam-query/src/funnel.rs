@@ -9,6 +9,8 @@ mod plan;
 mod request;
 
 #[cfg(test)]
+mod stories;
+#[cfg(test)]
 mod tests;
 
 use crate::segment::Segment;
@@ -23,6 +25,7 @@ use cofferdam_store::CatalogInfo;
 use cofferdam_store::Store;
 use count::Tally;
 use plan::Plan;
+pub(crate) use plan::window_ms;
 use request::Excluded;
 pub use request::{
     Attribution, Durations, Excluded as FunnelExcluded, Funnel, FunnelCount, FunnelCounts,

@@ -8,11 +8,13 @@ mod buckets;
 mod error;
 mod expression;
 mod filter;
+mod flows;
 mod funnel;
 mod kernel;
 mod people;
 mod plan;
 mod request;
+mod retention;
 mod segment;
 mod segmentation;
 mod selection;
@@ -25,6 +27,9 @@ mod timeline;
 mod tests;
 
 pub use error::{QueryError, QueryLimits};
+pub use flows::{
+    Flows, FlowsCount, FlowsEvent, FlowsLink, FlowsPath, FlowsRequest, FlowsStep, flows,
+};
 pub use funnel::{
     Attribution, Durations, Funnel, FunnelCount, FunnelCounts, FunnelEntry, FunnelExcluded,
     FunnelExclusion, FunnelOrder, FunnelRequest, FunnelSegment, FunnelStep, FunnelTrend,
@@ -33,5 +38,9 @@ pub use funnel::{
 pub use request::{
     Breakdown, EventSelection, Filter, FilterOp, Measure, Operand, Segmentation,
     SegmentationRequest, Series, Unit,
+};
+pub use retention::{
+    Alignment, Births, Counted, Retention, RetentionCohort, RetentionRequest, RetentionSegment,
+    RetentionUnit, retention,
 };
 pub use segmentation::segmentation;

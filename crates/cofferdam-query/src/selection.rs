@@ -60,7 +60,7 @@ impl Selection {
 
     /// Whether the event alone decides.
     pub(crate) fn is_plain(&self) -> bool {
-        self.conditions.is_empty()
+        self.conditions.is_empty() && self.condition.is_none()
     }
 
     /// Clears the rows of `keep` that do not meet the conditions.

@@ -60,6 +60,8 @@ pub(crate) struct Wanted {
     pub(crate) columns: Vec<Column>,
     /// Per value that the report asks for, the columns that make it up.
     pub(crate) values: Vec<Vec<usize>>,
+    /// Whether the event's number, by [`Sweep::events`], is one more value.
+    pub(crate) events: bool,
 }
 
 /// Rows of one UTC day.
@@ -106,6 +108,7 @@ pub(crate) struct Sweep<'a, S> {
     /// Per joined person, day and last time seen on it.
     last: Vec<u64>,
     values: Vec<Interned>,
+    events: Vec<Arc<str>>,
 }
 
 /// The values met so far, by number.
@@ -157,6 +160,7 @@ impl<'a, S: Source> Sweep<'a, S> {
             joined,
             last: Vec::new(),
             values: wanted.values.iter().map(|_| Interned::default()).collect(),
+            events: Vec::new(),
         }
     }
 
@@ -165,13 +169,26 @@ impl<'a, S: Source> Sweep<'a, S> {
         self.values.get(value)?.all.get(number as usize)
     }
 
+    /// The names of events by number.
+    pub(crate) fn events(&self) -> &[Arc<str>] {
+        &self.events
+    }
+
     /// Passes every day's rows to `sink`.
     pub(crate) fn run(
         &mut self,
         sink: &mut impl FnMut(&Hits) -> Result<(), QueryError>,
     ) -> Result<(), QueryError> {
+        self.run_named(&mut |hits, _| sink(hits))
+    }
+
+    /// As [`Sweep::run`]; `sink` sees the names of the events so far as well.
+    pub(crate) fn run_named(
+        &mut self,
+        sink: &mut impl FnMut(&Hits, &[Arc<str>]) -> Result<(), QueryError>,
+    ) -> Result<(), QueryError> {
         let mut hits = Hits {
-            values: self.wanted.values.iter().map(|_| Vec::new()).collect(),
+            values: vec![Vec::new(); self.wanted.values.len() + usize::from(self.wanted.events)],
             ..Hits::default()
         };
         let mut lookup = vec![0_u32; 1 << 16];
@@ -198,7 +215,7 @@ impl<'a, S: Source> Sweep<'a, S> {
             if !doubted.is_empty() {
                 order(day, &doubted, &mut hits)?;
             }
-            sink(&hits)?;
+            sink(&hits, &self.events)?;
         }
         Ok(())
     }
@@ -236,8 +253,28 @@ impl<'a, S: Source> Sweep<'a, S> {
         if !wanted.columns.is_empty() && hits.len() > before {
             self.look_closer(part, before, hits)?;
         }
+        if wanted.events {
+            let numbers: Vec<u32> = hot.names.iter().map(|name| self.event(name)).collect();
+            let number = |(_, row): &(u32, u32)| {
+                let code = hot.event.get(*row as usize).copied().unwrap_or(u16::MAX);
+                numbers.get(usize::from(code)).copied().unwrap_or(u32::MAX)
+            };
+            if let Some(values) = hits.values.last_mut() {
+                values.extend(hits.origin.iter().skip(before).map(number));
+            }
+        }
         self.doubt(&hot, several, before, hits, doubted);
         Ok(())
+    }
+
+    /// The number of an event's name.
+    fn event(&mut self, name: &Arc<str>) -> u32 {
+        let known = self.events.iter().position(|known| known == name);
+        let number = known.unwrap_or_else(|| {
+            self.events.push(Arc::clone(name));
+            self.events.len() - 1
+        });
+        u32::try_from(number).unwrap_or(u32::MAX)
     }
 
     /// Adds the rows of wanted events, with the bits of their events.

@@ -4,7 +4,8 @@
 
 use super::attempt::{Exclusion, Rules, STEPS_MAX};
 use super::request::{
-    Attribution, FunnelCount, FunnelEntry, FunnelOrder, FunnelRequest, WindowSince, WindowUnit,
+    Attribution, FunnelCount, FunnelEntry, FunnelOrder, FunnelRequest, FunnelWindow, WindowSince,
+    WindowUnit,
 };
 use crate::buckets::Buckets;
 use crate::selection::{Selection, at_most, column, invalid, zone};
@@ -118,6 +119,7 @@ impl Plan {
                         && request.strict_among == super::request::StrictAmong::AllEvents,
                 columns,
                 values,
+                events: false,
             },
             rules,
             whole,
@@ -130,7 +132,7 @@ impl Plan {
 
 fn rules(request: &FunnelRequest, has_breakdown: bool) -> Result<Rules, QueryError> {
     let steps = request.steps.len();
-    let window = window_ms(request)?;
+    let window = window_ms(request.window)?;
     if request.count == FunnelCount::Totals && request.entry == FunnelEntry::Best {
         let message = "with `totals` every attempt counts: `entry` must be `first`";
         return Err(invalid("entry", message.to_owned()));
@@ -199,15 +201,16 @@ fn rules(request: &FunnelRequest, has_breakdown: bool) -> Result<Rules, QueryErr
     })
 }
 
-fn window_ms(request: &FunnelRequest) -> Result<i64, QueryError> {
-    let unit = match request.window.unit {
+/// Milliseconds of a window.
+pub(crate) fn window_ms(window: FunnelWindow) -> Result<i64, QueryError> {
+    let unit = match window.unit {
         WindowUnit::Second => 1_000,
         WindowUnit::Minute => 60_000,
         WindowUnit::Hour => 3_600_000,
         WindowUnit::Day => 86_400_000,
         WindowUnit::Week => 7 * 86_400_000,
     };
-    let window = i64::from(request.window.length).saturating_mul(unit);
+    let window = i64::from(window.length).saturating_mul(unit);
     if (1..=WINDOW_MAX).contains(&window) {
         Ok(window)
     } else {

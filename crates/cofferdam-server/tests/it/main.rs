@@ -25,6 +25,7 @@ mod offline;
 mod pages;
 mod process;
 mod replay;
+mod reports;
 mod review;
 mod sink;
 mod support;

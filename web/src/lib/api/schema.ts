@@ -220,6 +220,57 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/reports/flows": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** What people do before and after an event. */
+        post: operations["flows"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/reports/funnel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** How many of those who began went on, how far, and how fast. */
+        post: operations["funnel"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/reports/retention": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** How many of those who were born came back, and after how long. */
+        post: operations["retention"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/reports/segmentation": {
         parameters: {
             query?: never;
@@ -394,6 +445,19 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /**
+         * @description Where buckets begin.
+         * @enum {string}
+         */
+        Alignment: "rolling" | "calendar";
+        /** @description Which step's values a person has. */
+        Attribution: "first" | "last" | {
+            /**
+             * Format: int32
+             * @description That of a step, counted from 1; not set where it was not reached.
+             */
+            step: number;
+        };
         Backlog: {
             /** Format: int64 */
             bytes: number;
@@ -419,6 +483,11 @@ export interface components {
             because: string;
             reason: string;
         };
+        /**
+         * @description Whether somebody is born once or again.
+         * @enum {string}
+         */
+        Births: "first" | "recurring";
         /** @description A property, or a value computed from properties. */
         Breakdown: string | {
             /** @description E.g. `floor(properties["ms"] / 100) * 100`. */
@@ -521,6 +590,11 @@ export interface components {
             subprocessors: string[];
         };
         /**
+         * @description What it takes to count in a bucket.
+         * @enum {string}
+         */
+        Counted: "on_or_after" | "on" | "on_or_before";
+        /**
          * @description What was decided.
          * @enum {string}
          */
@@ -581,6 +655,39 @@ export interface components {
          * @enum {string}
          */
         DeliveryState: "idle" | "healthy" | "backing_off" | "blocked" | "contained" | "faulty" | "stopped" | "external";
+        /** @description How long people took, seconds. Quantiles are interpolated between neighbours (SQL's `percentile_cont`). */
+        Durations: {
+            /**
+             * Format: double
+             * @description Mean.
+             */
+            average: number;
+            /**
+             * Format: double
+             * @description Half took less.
+             */
+            median: number;
+            /**
+             * Format: double
+             * @description A quarter took less.
+             */
+            p25: number;
+            /**
+             * Format: double
+             * @description Three quarters took less.
+             */
+            p75: number;
+            /**
+             * Format: double
+             * @description Nine of ten took less.
+             */
+            p90: number;
+            /**
+             * Format: double
+             * @description 99 of 100 took less.
+             */
+            p99: number;
+        };
         /** @description Whom to forget. */
         EraseRequest: {
             /**
@@ -611,6 +718,11 @@ export interface components {
             /** @description A further condition in Mixpanel's expression grammar, e.g. `properties["n"] > 2 and defined(properties["plan"])`. */
             where?: string | null;
         };
+        /**
+         * @description What becomes of an attempt that meets an exclusion. An event that is the next step too counts as the step.
+         * @enum {string}
+         */
+        Excluded: "dropped" | "removed";
         /** @description An event as an SDK would send it. */
         ExplainRequest: {
             event: unknown;
@@ -717,6 +829,115 @@ export interface components {
             recipient: string;
             source: string;
         };
+        /** @description The answer. */
+        Flows: {
+            /** @description How many went from an event of a step to one of the next. */
+            links: components["schemas"]["FlowsLink"][];
+            /**
+             * Format: int64
+             * @description How many paths.
+             */
+            paths: number;
+            /** @description The store's version that was read, `SNAPSHOT.TAIL`. */
+            snapshot: string;
+            /** @description The steps, from the farthest before to the farthest after; the anchor's offset is 0. */
+            steps: components["schemas"]["FlowsStep"][];
+            /** @description The most frequent whole paths. */
+            top: components["schemas"]["FlowsPath"][];
+        };
+        /**
+         * @description What is counted.
+         * @enum {string}
+         */
+        FlowsCount: "totals" | "uniques";
+        /** @description An event of a step. */
+        FlowsEvent: {
+            /**
+             * Format: int64
+             * @description How many paths have it there.
+             */
+            count: number;
+            /** @description The event's name, or `$other`. */
+            event: string;
+        };
+        /** @description Paths from one event to another. */
+        FlowsLink: {
+            /**
+             * Format: int64
+             * @description How many.
+             */
+            count: number;
+            /** @description That event; `$start` where nothing was before. */
+            from: string;
+            /**
+             * Format: int32
+             * @description Offset of the event that they come from.
+             */
+            offset: number;
+            /** @description The event of the next offset; `$end` where nothing came. */
+            to: string;
+        };
+        /** @description A whole path. */
+        FlowsPath: {
+            /**
+             * Format: int32
+             * @description Which of them is the anchor.
+             */
+            anchor: number;
+            /**
+             * Format: int64
+             * @description How many paths are so.
+             */
+            count: number;
+            /** @description Its events from first to last, the anchor among them. */
+            events: string[];
+        };
+        /** @description `POST /api/v1/reports/flows`. */
+        FlowsRequest: {
+            /**
+             * Format: int32
+             * @description How many events after it, at most 10.
+             */
+            after?: number;
+            /** @description The event that paths are looked at from. */
+            anchor: components["schemas"]["EventSelection"];
+            /**
+             * Format: int32
+             * @description How many events before it, at most 10.
+             */
+            before?: number;
+            /** @description Whether several equal events in a row are one. */
+            collapse_repeats?: boolean;
+            /** @description What is counted. */
+            count?: components["schemas"]["FlowsCount"];
+            /**
+             * Format: int32
+             * @description Most events shown of a step; the rest is `$other`.
+             */
+            events_max?: number;
+            /** @description First day of anchors, in the time zone. */
+            from: string;
+            /** @description Events that are left out, as if nobody had sent them; an anchor never is. */
+            hide?: string[];
+            /** @description The project. */
+            project: string;
+            /** @description IANA time zone; absent means the project's. */
+            timezone?: string | null;
+            /** @description Last day of anchors, inclusive. Events after are looked for beyond it, events before only from `from` on. */
+            to: string;
+            /** @description How far from the anchor an event may be. */
+            window?: components["schemas"]["FunnelWindow"];
+        };
+        /** @description A step. */
+        FlowsStep: {
+            /** @description Its events, most frequent first, then `$other`. Paths that end or begin before are not among them. */
+            events: components["schemas"]["FlowsEvent"][];
+            /**
+             * Format: int32
+             * @description Events from the anchor, negative before it.
+             */
+            offset: number;
+        };
         /** @description What a flush reached. */
         Flushed: {
             /**
@@ -724,6 +945,153 @@ export interface components {
              * @description Everything before this journal sequence number is visible.
              */
             next_seq: number;
+        };
+        /** @description The answer. */
+        Funnel: {
+            /**
+             * Format: int64
+             * @description Attempts that met an exclusion; with `removed` they are in no step.
+             */
+            excluded: number;
+            /** @description Time from the first to the last step of those who reached the last. */
+            histogram: components["schemas"]["HistogramBin"][];
+            /** @description Whether the window of some who entered is not over yet: they may still convert. */
+            incomplete: boolean;
+            /** @description With a breakdown, the funnel of each segment, by entries descending, `$other` last. */
+            segments: components["schemas"]["FunnelSegment"][];
+            /** @description The store's version that was read, `SNAPSHOT.TAIL`. */
+            snapshot: string;
+            /** @description The funnel of everybody, computed without the breakdown. */
+            steps: components["schemas"]["FunnelCounts"][];
+            trend?: components["schemas"]["FunnelTrend"] | null;
+        };
+        /**
+         * @description What is counted.
+         * @enum {string}
+         */
+        FunnelCount: "uniques" | "totals" | "sessions";
+        /** @description A step of a funnel. */
+        FunnelCounts: {
+            /**
+             * Format: double
+             * @description Their share of those who entered, 0 to 1; `null` where nobody did.
+             */
+            conversion?: number | null;
+            /**
+             * Format: int64
+             * @description How many reached it.
+             */
+            count: number;
+            from_first?: components["schemas"]["Durations"] | null;
+            from_previous?: components["schemas"]["Durations"] | null;
+            /**
+             * Format: double
+             * @description Their share of those who reached the step before, 0 to 1.
+             */
+            step_conversion?: number | null;
+        };
+        /**
+         * @description Which first step begins a person's attempt.
+         * @enum {string}
+         */
+        FunnelEntry: "first" | "best";
+        /** @description An event that ends an attempt between two steps. */
+        FunnelExclusion: components["schemas"]["EventSelection"] & {
+            /**
+             * Format: int32
+             * @description From after this step, counted from 1; absent means the first.
+             */
+            after?: number | null;
+            /**
+             * Format: int32
+             * @description Until before this step, counted from 1; absent means the last.
+             */
+            before?: number | null;
+        };
+        /**
+         * @description In which order steps count.
+         * @enum {string}
+         */
+        FunnelOrder: "loose" | "strict" | "any";
+        /** @description `POST /api/v1/reports/funnel`. */
+        FunnelRequest: {
+            /** @description Which step's value of the breakdown's properties a person has. */
+            attribution?: components["schemas"]["Attribution"];
+            /** @description Properties by whose values people are told apart. */
+            breakdown?: string[];
+            /** @description What is counted. */
+            count?: components["schemas"]["FunnelCount"];
+            /** @description Which first step begins a person's attempt. */
+            entry?: components["schemas"]["FunnelEntry"];
+            /** @description What becomes of an attempt that meets an exclusion. */
+            excluded?: components["schemas"]["Excluded"];
+            /** @description Events that end an attempt; at most 10. */
+            exclusions?: components["schemas"]["FunnelExclusion"][];
+            /** @description First day on which somebody may enter, in the time zone. */
+            from: string;
+            /**
+             * Format: int32
+             * @description Steps and exclusions at most this far apart may stand in either order, milliseconds; Mixpanel itself takes 2000. Only with
+             *     `order: "loose"` and `entry: "first"`.
+             */
+            grace_ms?: number;
+            /** @description Properties whose values must be those of the first step in every later step; at most 3. */
+            hold_constant?: string[];
+            /** @description In which order steps count. */
+            order?: components["schemas"]["FunnelOrder"];
+            /** @description The project. */
+            project: string;
+            /**
+             * Format: int32
+             * @description For `count: "sessions"`: a pause of this many minutes ends a session.
+             */
+            session_gap_minutes?: number;
+            /** @description The steps, 2 to 20. */
+            steps: components["schemas"]["FunnelStep"][];
+            /** @description For `strict`: what may not stand between two steps. */
+            strict_among?: components["schemas"]["StrictAmong"];
+            /** @description IANA time zone; absent means the project's. */
+            timezone?: string | null;
+            /** @description Last day, inclusive. Later steps are looked for beyond it, as far as the window reaches. */
+            to: string;
+            trend?: components["schemas"]["Unit"] | null;
+            /** @description How long somebody has. */
+            window?: components["schemas"]["FunnelWindow"];
+        };
+        /** @description A segment's funnel. */
+        FunnelSegment: {
+            /** @description Per breakdown property its value as text, `null` where not set; `["$other"]` for the rest. */
+            segment: (string | null)[];
+            /** @description Its steps. */
+            steps: components["schemas"]["FunnelCounts"][];
+        };
+        /** @description A step. */
+        FunnelStep: components["schemas"]["EventSelection"] & {
+            /** @description A name for the chart. */
+            label?: string | null;
+            /** @description Whether it may be left out; never the first step. */
+            optional?: boolean;
+        };
+        /** @description A funnel for each bucket of entries. */
+        FunnelTrend: {
+            /** @description Start of each bucket. */
+            buckets: string[];
+            /** @description Whether the bucket or its window is not over yet, or the range cuts it. */
+            incomplete: boolean[];
+            /** @description Per step and bucket, how many reached it. */
+            steps: number[][];
+        };
+        /** @description How long somebody has, to the last millisecond inclusive. */
+        FunnelWindow: {
+            /**
+             * Format: int32
+             * @description How many.
+             */
+            length: number;
+            /** @description From where it is counted. */
+            since?: components["schemas"]["WindowSince"];
+            /** @description Of what; a day has 24 hours. */
+            unit: components["schemas"]["WindowUnit"];
         };
         /** @description Days, inclusive, for which the ledger cannot know what a vendor got. */
         Gap: {
@@ -759,6 +1127,24 @@ export interface components {
         Guess: {
             category: string;
             evidence: string;
+        };
+        /** @description How many took so long. */
+        HistogramBin: {
+            /**
+             * Format: int64
+             * @description How many.
+             */
+            count: number;
+            /**
+             * Format: double
+             * @description From so many seconds on.
+             */
+            from_s: number;
+            /**
+             * Format: double
+             * @description To less than so many; the last bin has its end too.
+             */
+            to_s: number;
         };
         JournalStatus: {
             healthy: boolean;
@@ -1007,6 +1393,91 @@ export interface components {
             project: string;
             reason: string;
         };
+        /** @description The answer. */
+        Retention: {
+            /** @description Everybody's shares: per bucket over the cohorts for which it is complete, each weighed by its size; `null` where there is none. */
+            average: (number | null)[];
+            /** @description Per bucket its first and last unit, counted from 0. */
+            buckets: [
+                number,
+                number
+            ][];
+            /** @description The cohorts, by start. */
+            cohorts: components["schemas"]["RetentionCohort"][];
+            /** @description The first day on record: births before it are not known, so that with `births: "first"` somebody may be called new who is not. */
+            known_since?: string | null;
+            /** @description With a breakdown, the same of each segment, by size descending, `$other` last. */
+            segments: components["schemas"]["RetentionSegment"][];
+            /** @description The store's version that was read, `SNAPSHOT.TAIL`. */
+            snapshot: string;
+        };
+        /** @description People who were born in one unit. */
+        RetentionCohort: {
+            /** @description Per bucket, how many count. */
+            counts: number[];
+            /** @description Whether the range cuts the cohort, or it is not over. */
+            cut: boolean;
+            /** @description Per bucket, whether it is not over for all of them; a cut first or last cohort is marked in `cut`. */
+            incomplete: boolean[];
+            /**
+             * Format: int64
+             * @description How many were born.
+             */
+            size: number;
+            /** @description Start of the unit. */
+            start: string;
+        };
+        /** @description `POST /api/v1/reports/retention`. */
+        RetentionRequest: {
+            /** @description Where buckets begin. */
+            alignment?: components["schemas"]["Alignment"];
+            /** @description Whether the event of the birth counts as coming back, if it is such an event. */
+            birth_returns?: boolean;
+            /** @description Whether somebody is born once or again in every cohort. */
+            births?: components["schemas"]["Births"];
+            /** @description What makes somebody a member of a cohort. */
+            born: components["schemas"]["EventSelection"];
+            /**
+             * @description Where buckets end, in units after the birth, ascending: `[1, 3, 7]` are the buckets 0, 1 to 2 and 3 to 6. Absent: eight
+             *     buckets of one unit.
+             */
+            brackets?: number[] | null;
+            /** @description Properties of the birth by whose values people are told apart. */
+            breakdown?: string[];
+            /** @description What it takes to count in a bucket. */
+            counted?: components["schemas"]["Counted"];
+            /** @description First day of births, in the time zone. */
+            from: string;
+            /** @description The project. */
+            project: string;
+            /** @description What counts as coming back. */
+            returned: components["schemas"]["EventSelection"];
+            /** @description IANA time zone; absent means the project's. */
+            timezone?: string | null;
+            /** @description Last day of births, inclusive. Returns are looked for beyond it. */
+            to: string;
+            /** @description Length of a cohort, and of a bucket. */
+            unit?: components["schemas"]["RetentionUnit"];
+        };
+        /** @description People who were born with the same values. */
+        RetentionSegment: {
+            /** @description As `average` of everybody. */
+            average: (number | null)[];
+            /** @description Per bucket, how many count, of all cohorts. */
+            counts: number[];
+            /** @description Per breakdown property its value as text, `null` where not set; `["$other"]` for the rest. */
+            segment: (string | null)[];
+            /**
+             * Format: int64
+             * @description How many were born.
+             */
+            size: number;
+        };
+        /**
+         * @description Length of a cohort and of a bucket.
+         * @enum {string}
+         */
+        RetentionUnit: "hour" | "day" | "week" | "month";
         /** @description Where the new master key is. */
         RotateRequest: {
             /**
@@ -1129,6 +1600,11 @@ export interface components {
             version: string;
             warnings: components["schemas"]["Problem"][];
         };
+        /**
+         * @description For `strict`: what may not stand between two steps.
+         * @enum {string}
+         */
+        StrictAmong: "all_events" | "funnel_events";
         /** @description A blast radius with the time that it took. */
         TimedRadius: components["schemas"]["Radius"] & {
             /** @description Whether the vendor is configured at present; of one that is not, the ledger still tells. */
@@ -1194,6 +1670,16 @@ export interface components {
             past: components["schemas"]["Past"][];
             vendors: components["schemas"]["Vendor"][];
         };
+        /**
+         * @description From where a window is counted.
+         * @enum {string}
+         */
+        WindowSince: "entry" | "step";
+        /**
+         * @description Unit of a window.
+         * @enum {string}
+         */
+        WindowUnit: "second" | "minute" | "hour" | "day" | "week";
         WithheldField: {
             because: string;
             path: string;
@@ -1549,6 +2035,75 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["CatalogInfo"];
+                };
+            };
+        };
+    };
+    flows: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FlowsRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Flows"];
+                };
+            };
+        };
+    };
+    funnel: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FunnelRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Funnel"];
+                };
+            };
+        };
+    };
+    retention: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RetentionRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Retention"];
                 };
             };
         };
