@@ -49,6 +49,8 @@ acts! {
     Resume = "vendor.resume", by system: false;
     /// Forget a person.
     Erase = "person.erase", by system: true;
+    /// Take history in, from a file.
+    Import = "data.import", by system: false;
     /// Copy data out.
     Export = "data.export", by system: false;
     /// Rotate, back up or destroy keys.

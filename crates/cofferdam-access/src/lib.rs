@@ -15,7 +15,7 @@ mod token;
 mod tests;
 
 pub use act::{
-    Act, Contain, Erase, Export, ManageKeys, ReadAudit, ReadConfig, ReadEvents, ReadPeople,
+    Act, Contain, Erase, Export, Import, ManageKeys, ReadAudit, ReadConfig, ReadEvents, ReadPeople,
     ReadRadius, ReadReport, Resume, WriteConfig,
 };
 pub use caller::Caller;

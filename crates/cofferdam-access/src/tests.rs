@@ -80,6 +80,7 @@ fn the_matrix() {
     vendor.contain yes yes yes -
     vendor.resume yes yes - -
     person.erase yes yes yes -
+    data.import yes yes - -
     data.export yes yes - -
     keys.manage yes yes yes -
     audit.read yes yes yes -

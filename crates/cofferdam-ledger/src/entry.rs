@@ -15,7 +15,7 @@ pub(crate) struct Item {
     pub(crate) person: Option<u32>,
     pub(crate) organization: Option<u32>,
     pub(crate) is_event: bool,
-    /// Day of a seen item; a possible item has its batch's day.
+    /// Day of a seen or past item; a possible item has its batch's day.
     pub(crate) day: Day,
 }
 
@@ -50,6 +50,13 @@ pub(crate) enum Entry {
         stream: Arc<str>,
         as_of: Day,
         persons: Vec<u32>,
+    },
+    /// What a vendor was sent by others, each item with its own day; `through` counts the lines of `source` up to here.
+    Past {
+        stream: Arc<str>,
+        source: Arc<str>,
+        through: u64,
+        items: Vec<Item>,
     },
 }
 
@@ -117,6 +124,20 @@ impl Entry {
                 out.day(*as_of);
                 out.count(persons.len());
                 persons.iter().for_each(|&p| out.number(u64::from(p)));
+            }
+            Self::Past {
+                stream,
+                source,
+                through,
+                items,
+            } => {
+                out.byte(7);
+                out.text(stream);
+                out.text(source);
+                out.number(*through);
+                let day = items.first().map_or(Day(0), |item| item.day);
+                out.day(day);
+                write_items(&mut out, items, day);
             }
         }
         out.bytes
@@ -191,6 +212,16 @@ impl Entry {
                         .collect::<Option<_>>()?
                 },
             },
+            7 => {
+                let (stream, source) = (Arc::from(reader.text()?), Arc::from(reader.text()?));
+                let (through, day) = (reader.number()?, reader.day()?);
+                Self::Past {
+                    stream,
+                    source,
+                    through,
+                    items: read_items(reader, day)?,
+                }
+            }
             _ => return None,
         })
     }

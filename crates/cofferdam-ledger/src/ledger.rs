@@ -287,7 +287,7 @@ impl Ledger {
         })
     }
 
-    fn record(&self, entry: &Entry) -> Result<(), LedgerError> {
+    pub(crate) fn record(&self, entry: &Entry) -> Result<(), LedgerError> {
         self.heal()?;
         let end = lock(&self.core)?.write(entry, &self.faults)?;
         self.flush(end)
@@ -346,7 +346,7 @@ impl Ledger {
         Ok(())
     }
 
-    fn checkpoint_if_full(&self) {
+    pub(crate) fn checkpoint_if_full(&self) {
         let full = lock(&self.core).is_ok_and(|core| core.log.end > self.options.log_bytes_max);
         if full && let Err(error) = self.checkpoint() {
             tracing::warn!(error = %error, "the ledger's checkpoint failed; the log goes on");
@@ -358,7 +358,9 @@ impl Core {
     /// Appends an entry with the definitions that it needs, and applies it. Returns log and position to sync.
     fn write(&mut self, entry: &Entry, faults: &Faults) -> Result<(u64, u64), LedgerError> {
         let mut needed: Vec<u32> = match entry {
-            Entry::Possible { items, .. } => items.iter().map(|item| item.set).collect(),
+            Entry::Possible { items, .. } | Entry::Past { items, .. } => {
+                items.iter().map(|item| item.set).collect()
+            }
             Entry::Seen { streams, .. } => {
                 let items = streams.iter().flat_map(|(_, items)| items);
                 items.map(|item| item.set).collect()

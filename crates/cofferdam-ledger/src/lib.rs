@@ -16,6 +16,7 @@ mod known;
 mod ledger;
 mod log;
 mod month;
+mod past;
 mod people;
 mod plan;
 mod portable;
@@ -36,6 +37,7 @@ pub use radius::{
     RadiusRequest, Routing,
 };
 pub use types::{
-    BatchId, FieldKey, FieldSetId, Gap, Items, Outcome, PossibleItem, SeenItem, SentRecord,
+    BatchId, FieldKey, FieldSetId, Gap, Items, Outcome, PastItem, PossibleItem, SeenItem,
+    SentRecord,
 };
 pub use verify::{Sizes, Verified};

@@ -22,6 +22,11 @@ pub(crate) fn seen_stream(project: &ProjectName) -> Arc<str> {
     Arc::from(format!("s/{project}"))
 }
 
+/// Name of a source of past sends to a vendor.
+pub(crate) fn past_source(vendor: &VendorId, source: &str) -> Arc<str> {
+    Arc::from(format!("h/{vendor}/{source}"))
+}
+
 /// Interned lists of fields; append-only.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct FieldSets {
@@ -130,7 +135,7 @@ pub(crate) struct Books {
     pub(crate) next_batch: u64,
     pub(crate) seen_cursor: u64,
     pub(crate) batches: BTreeMap<u64, Batch>,
-    /// Last outbox number announced, by stream.
+    /// Last outbox number announced, by stream; last line of past sends, by their source (`h/…`).
     pub(crate) outbox: BTreeMap<Arc<str>, u64>,
     /// Gaps by stream; `None` is every vendor.
     pub(crate) gaps: Vec<(Option<Arc<str>>, Gap)>,
@@ -205,6 +210,26 @@ impl State {
             } => {
                 let people = self.books.deleted.entry((Arc::clone(stream), *as_of));
                 people.or_default().extend(persons.iter().copied());
+            }
+            Entry::Past {
+                stream,
+                source,
+                through,
+                items,
+            } => {
+                let last = self.books.outbox.get(source);
+                let is_new = last.is_none_or(|last| through > last);
+                if is_new {
+                    self.books.outbox.insert(Arc::clone(source), *through);
+                }
+                if !self.add(stream, items, numbers.as_ref(), is_new, None) {
+                    return false;
+                }
+                // The vendor itself says that it has them.
+                for item in items {
+                    let growing = self.delta.day(stream, item.day);
+                    growing.delivered.extend(item.person);
+                }
             }
         }
         true

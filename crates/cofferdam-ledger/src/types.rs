@@ -106,6 +106,21 @@ pub struct SeenItem {
     pub is_event: bool,
 }
 
+/// One event or profile that a vendor got before, not through here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PastItem {
+    /// The person; the number must be durable elsewhere by now.
+    pub person: Option<PersonNumber>,
+    /// The organization, if the item names one.
+    pub organization: Option<OrganizationNumber>,
+    /// UTC day of the event: nothing says when it was sent.
+    pub day: Day,
+    /// Every field in it, in the form in which the vendor has it.
+    pub fields: FieldSetId,
+    /// Whether it is an event.
+    pub is_event: bool,
+}
+
 /// Days, inclusive, for which the ledger cannot know what a vendor got.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 pub struct Gap {

@@ -4,6 +4,7 @@
 //! Exit codes: 0 done, 1 failed, 2 bad usage or configuration, 3 refused, 4 data directory in use or unusable.
 
 mod check;
+mod import;
 mod init;
 pub(crate) mod output;
 mod verbs;
@@ -84,6 +85,9 @@ pub enum Verb {
     Init(init::InitArguments),
     /// Check configuration and policy, and warn of misconfiguration.
     Check,
+    /// Take in history from a vendor's export; killed or not, run it again and it goes on.
+    #[command(subcommand)]
+    Import(import::ImportVerb),
     /// Explain what would happen to an event, field by field, and why.
     Explain(verbs::ExplainArguments),
     /// Who is exposed at a vendor: people, fields, categories, first and last day.
@@ -113,6 +117,7 @@ pub fn run(cli: &Cli) -> ExitCode {
         Verb::Demo(options) => crate::demo::run(options, cli.json),
         Verb::Init(arguments) => init::run(arguments, cli),
         Verb::Check => check::run(cli),
+        Verb::Import(verb) => import::run(verb, cli),
         Verb::Serve => match usable_config(cli) {
             Ok(config) => crate::serve::run(config),
             Err(code) => code,

@@ -4,7 +4,7 @@
 
 use crate::system::System;
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use http_body_util::BodyExt;
 use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
@@ -46,14 +46,28 @@ impl AdminApi {
         path: &str,
         body: Option<serde_json::Value>,
     ) -> anyhow::Result<ApiAnswer> {
+        let body = body.map(|body| body.to_string()).unwrap_or_default();
+        self.send(method, path, "application/json", body.into())
+            .await
+    }
+
+    /// As [`AdminApi::call`], with a body of any type.
+    ///
+    /// # Errors
+    /// As [`AdminApi::call`].
+    pub async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        content_type: &'static str,
+        body: Bytes,
+    ) -> anyhow::Result<ApiAnswer> {
         let request = Request::builder()
             .method(method)
             .uri(path)
             .header("host", "control.sock")
-            .header("content-type", "application/json")
-            .body(Body::from(
-                body.map(|body| body.to_string()).unwrap_or_default(),
-            ))?;
+            .header("content-type", content_type)
+            .body(Body::from(body))?;
         match self {
             Self::Local { router, .. } => {
                 let response = router.clone().oneshot(request).await?;

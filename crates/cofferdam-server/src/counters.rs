@@ -57,6 +57,9 @@ CREATE TABLE IF NOT EXISTS configured (
   last_day INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS parts (part TEXT PRIMARY KEY, identity TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS running (id INTEGER PRIMARY KEY CHECK (id = 1), last_day INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS imports (
+  fingerprint TEXT NOT NULL, project TEXT NOT NULL, format TEXT NOT NULL, vendor TEXT NOT NULL, lines INTEGER NOT NULL,
+  is_done INTEGER NOT NULL, report TEXT NOT NULL, PRIMARY KEY (fingerprint, project, format, vendor)) WITHOUT ROWID;
 ";
 
 impl Counters {

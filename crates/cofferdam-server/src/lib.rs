@@ -15,6 +15,7 @@ mod exports;
 pub mod fields;
 pub mod geo;
 pub mod http;
+pub mod imports;
 pub mod listen;
 pub mod live;
 pub mod pipeline;

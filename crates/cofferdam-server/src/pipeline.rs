@@ -12,9 +12,10 @@ use crate::policies::Policies;
 use crate::projects::Projects;
 use crate::rates::{Network, RateLimit};
 use bytes::Bytes;
+use cofferdam_access::{Import, Permit};
 use cofferdam_journal::{Append, Journal, JournalError};
-use cofferdam_model::{Clock, Entropy, Limits, Place, Refusal, TimestampMs};
-use cofferdam_policy::{Signals, record};
+use cofferdam_model::{Clock, Entropy, Limits, Place, ProjectName, Refusal, TimestampMs};
+use cofferdam_policy::{Policy, Record, Signals, record};
 use cofferdam_vault::{Vault, VaultError};
 use cofferdam_wire::{Batch, Rejected};
 pub(crate) use forgotten::Forgotten;
@@ -71,6 +72,8 @@ pub struct Sender<'a> {
     pub credential: Option<&'a str>,
     /// Whether the connection is the person's own (browser), not a server's.
     pub is_person: bool,
+    /// The project into which an operator imports: everything is of it, verified, and no limit of senders applies.
+    pub import: Option<&'a ProjectName>,
 }
 
 /// What became of a request's items.
@@ -93,6 +96,17 @@ impl Accepted {
     }
 }
 
+/// What became of a stretch of an import.
+#[derive(Debug)]
+pub struct Imported {
+    /// The records that are durable, copies included, whose people are durable as well.
+    pub records: Vec<Record>,
+    /// How many of the records were copies.
+    pub duplicates: usize,
+    /// Items that are not durable, by index.
+    pub rejected: Vec<Rejected>,
+}
+
 /// Why a request could not be taken now; the sender should come again.
 #[derive(Clone, Copy, Debug)]
 pub struct Unavailable {
@@ -110,8 +124,51 @@ impl Pipeline {
         batch: Batch<'_>,
         sender: &Sender<'_>,
     ) -> Result<Accepted, Unavailable> {
+        let (admission, _) = self.take(batch, sender, &self.policies.active()).await?;
+        Ok(Accepted {
+            accepted: admission.items_kept,
+            rejected: admission.rejected,
+        })
+    }
+
+    /// As [`Pipeline::accept`], for what an operator imports into a project: the same steps, under a policy that knows no vendor,
+    /// so that history is kept in-house and sent to nobody.
+    ///
+    /// # Errors
+    /// [`Unavailable`], also where that policy cannot be archived: nothing is acknowledged.
+    pub async fn import(
+        &self,
+        _permit: &Permit<Import>,
+        batch: Batch<'_>,
+        project: &ProjectName,
+    ) -> Result<Imported, Unavailable> {
+        let policy = self.policies.home_only().map_err(|error| {
+            tracing::warn!(%error, "the policy of imports cannot be archived");
+            Unavailable { retry_after_s: 5 }
+        })?;
+        let sender = Sender {
+            import: Some(project),
+            ..Sender::default()
+        };
+        let (mut admission, duplicates) = self.take(batch, &sender, &policy).await?;
+        let is_written = duplicates < admission.records.len();
+        Ok(Imported {
+            duplicates,
+            records: admission.durable_records(is_written),
+            rejected: admission.rejected,
+        })
+    }
+
+    /// The steps, under a policy; with how many of the records were copies.
+    async fn take(
+        &self,
+        batch: Batch<'_>,
+        sender: &Sender<'_>,
+        policy: &Policy,
+    ) -> Result<(Admission, usize), Unavailable> {
         let received = self.clock.now();
-        let mut admission = self.admit_all(batch, sender, received);
+        let mut admission = self.admit_all(batch, sender, policy, received);
+        let mut duplicates = 0;
         if !admission.records.is_empty() {
             let append = self.seal(&mut admission)?;
             let appended = self
@@ -119,19 +176,17 @@ impl Pipeline {
                 .append(append)
                 .await
                 .map_err(|error| unavailable(&error))?;
+            duplicates = appended.duplicates.len();
             // An entry of nothing but duplicates is not written, nor are its definitions: they ride on with the next one.
-            if appended.duplicates.len() < admission.records.len() {
+            let is_written = duplicates < admission.records.len();
+            if is_written {
                 self.vault.confirm(&admission.definitions);
             }
-            let is_written = appended.duplicates.len() < admission.records.len();
             self.record_opt_ins(&admission, is_written).await?;
-            self.count_appended(received, &admission, appended.duplicates.len());
+            self.count_appended(received, &admission, duplicates);
         }
         self.count_refused(&admission);
-        Ok(Accepted {
-            accepted: admission.items_kept,
-            rejected: admission.rejected,
-        })
+        Ok((admission, duplicates))
     }
 
     /// A yes is durable before its event is acknowledged; an objection on record outweighs it.
@@ -153,14 +208,19 @@ impl Pipeline {
     }
 
     /// Project, limits, identity, consent and policy for every item; all in memory, nothing durable yet.
-    fn admit_all(&self, batch: Batch<'_>, sender: &Sender<'_>, received: TimestampMs) -> Admission {
-        let policy = self.policies.active();
+    fn admit_all(
+        &self,
+        batch: Batch<'_>,
+        sender: &Sender<'_>,
+        policy: &Policy,
+        received: TimestampMs,
+    ) -> Admission {
         let projects = self.projects();
         let place = self.place(sender);
         let mut admission = Admission::new(batch.rejected, batch.notes, batch.items.len());
         let mut step = steps::ItemStep {
             pipeline: self,
-            policy: &policy,
+            policy,
             projects: &projects,
             shown: projects.shown(sender.credential),
             sender,

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use thiserror::Error;
 use tokio::sync::watch;
 
@@ -44,6 +44,8 @@ struct State {
     active: Arc<Policy>,
     broken: Option<Vec<Problem>>,
     compiled: HashMap<PolicyId, Arc<Policy>>,
+    /// The active policy's twin without vendors, once it was asked for.
+    home_only: Option<Arc<Policy>>,
 }
 
 /// The policies of a data directory.
@@ -51,6 +53,8 @@ struct State {
 pub struct Policies {
     dir: PathBuf,
     refuse_all: Arc<Policy>,
+    /// One number is given at a time.
+    archiving: Mutex<()>,
     state: RwLock<State>,
     sending: watch::Sender<Arc<Policy>>,
 }
@@ -67,11 +71,13 @@ impl Policies {
             active: Arc::clone(&refuse_all),
             broken: None,
             compiled: HashMap::new(),
+            home_only: None,
         };
         let sending = watch::Sender::new(Arc::clone(&refuse_all));
         let policies = Self {
             dir: dir.to_owned(),
             refuse_all,
+            archiving: Mutex::default(),
             state: RwLock::new(state),
             sending,
         };
@@ -121,20 +127,60 @@ impl Policies {
     /// # Errors
     /// Where it does not compile or cannot be archived; the active policy stays.
     pub fn activate(&self, source: PolicySource) -> Result<PolicyId, PoliciesError> {
+        let policy = self.archived(source)?;
+        let id = policy.id();
+        self.set_active(policy);
+        Ok(id)
+    }
+
+    /// The active policy without its vendors: what is admitted under it is kept in-house and can be sent to nobody, whatever
+    /// later policies permit.
+    ///
+    /// # Errors
+    /// Where it cannot be archived.
+    pub fn home_only(&self) -> Result<Arc<Policy>, PoliciesError> {
+        if let Some(policy) = &self.read().home_only {
+            return Ok(Arc::clone(policy));
+        }
+        let active = self.active();
+        let policy = self.archived(PolicySource {
+            vendors: Vec::new(),
+            ..active.source().clone()
+        })?;
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        state.compiled.insert(policy.id(), Arc::clone(&policy));
+        if state.active.id() == active.id() {
+            state.home_only = Some(Arc::clone(&policy));
+        }
+        Ok(policy)
+    }
+
+    /// A source with its id, archived. Of the archive only the last are looked at: the active one, and its twin without vendors.
+    fn archived(&self, source: PolicySource) -> Result<Arc<Policy>, PoliciesError> {
+        let _one = self
+            .archiving
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let last = self.last_archived()?;
-        if let Some(last) = last
-            && self.load(last)?.source() == &source
-        {
-            self.set_active(self.load(last)?);
-            return Ok(last);
+        if let Some(last) = last {
+            let policy = self.load(last)?;
+            if *policy.source() == source {
+                return Ok(policy);
+            }
+            let before = PolicyId(last.0.saturating_sub(1));
+            if policy.source().vendors.is_empty()
+                && let Ok(policy) = self.load(before)
+                && *policy.source() == source
+            {
+                return Ok(policy);
+            }
         }
         let id = PolicyId(last.map_or(1, |last| last.0 + 1));
         let policy =
             Policy::compile(id, source).map_err(|problems| PoliciesError::Compile { problems })?;
         let path = self.path(id);
         write_durably(&self.dir, &path, policy.source()).map_err(|error| archive(&path, error))?;
-        self.set_active(Arc::new(policy));
-        Ok(id)
+        Ok(Arc::new(policy))
     }
 
     /// An archived policy, to decide about records that were admitted under it.
@@ -161,6 +207,7 @@ impl Policies {
         state.compiled.insert(policy.id(), Arc::clone(&policy));
         state.active = Arc::clone(&policy);
         state.broken = None;
+        state.home_only = None;
         drop(state);
         self.sending.send_replace(policy);
     }

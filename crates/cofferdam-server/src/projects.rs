@@ -123,6 +123,12 @@ impl Projects {
             .map(|project| (project, Provenance::Claimed))
     }
 
+    /// The project of that name.
+    #[must_use]
+    pub fn named(&self, name: &ProjectName) -> Option<&Project> {
+        self.projects.iter().find(|project| project.name == *name)
+    }
+
     fn by_token(&self, token: &str) -> Option<&Project> {
         self.projects.iter().find(|project| project.token == token)
     }

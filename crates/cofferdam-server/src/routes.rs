@@ -7,6 +7,7 @@ mod explain;
 mod fields;
 mod gaps;
 pub mod health;
+mod imports;
 pub mod intake;
 mod keys;
 mod live;

@@ -16,6 +16,7 @@ use crate::config::Config;
 use crate::counters::Counters;
 use crate::datadir::DataDir;
 use crate::fields::Fields;
+use crate::imports::Imports;
 use crate::live::Live;
 use crate::pipeline::Pipeline;
 use crate::policies::Policies;
@@ -73,6 +74,8 @@ pub struct System {
     pub counters: Arc<Counters>,
     /// The fields that were seen.
     pub fields: Arc<Fields>,
+    /// Imports under way.
+    pub imports: Arc<Imports>,
     /// The last records.
     pub live: Arc<Live>,
     /// Serializes changes of the configuration folder.

@@ -7,6 +7,7 @@
 
 mod batch;
 mod error;
+pub mod export;
 mod form;
 mod json;
 mod layers;

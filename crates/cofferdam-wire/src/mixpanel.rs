@@ -22,3 +22,7 @@ pub use decode::{Credentials, Decoded, decode};
 pub use endpoint::{Endpoint, Method, Request, endpoint};
 pub use ids::is_refused_id;
 pub use style::{AnswerStyle, ImportReport};
+
+pub(crate) use events::event;
+pub(crate) use ids::is_id_key;
+pub(crate) use updates::person;

@@ -3,7 +3,8 @@
 use super::model::key;
 use super::property::{DAY, coverage, open, request, sets_of};
 use crate::{
-    Basis, Coverage, FieldSetId, Gap, Outcome, PossibleItem, RadiusRequest, Routing, SeenItem,
+    Basis, Coverage, FieldSetId, Gap, Outcome, PastItem, PossibleItem, RadiusRequest, Routing,
+    SeenItem,
 };
 use cofferdam_model::{Category, Day, Form, MergeMap, PersonNumber, ProjectName, VendorId};
 
@@ -40,6 +41,49 @@ fn a_replayed_outbox_number_counts_its_events_once() {
             (1, 1, 0)
         );
     }
+}
+
+#[test]
+fn a_past_that_is_told_again_counts_once_on_its_own_days_and_is_no_coverage() {
+    let dir = tempfile::tempdir().unwrap();
+    let vendor = VendorId::from("mixpanel");
+    let told = |ledger: &crate::Ledger, through, days: &[(u32, i32)]| {
+        let sets = sets_of(ledger);
+        let items: Vec<PastItem> = days
+            .iter()
+            .map(|(person, day)| PastItem {
+                person: Some(PersonNumber(*person)),
+                organization: None,
+                day: Day(DAY + day),
+                fields: sets[0],
+                is_event: true,
+            })
+            .collect();
+        ledger.past(&vendor, "f1", through, &items).unwrap();
+    };
+    let first = [(1, -400), (2, -400), (1, -399)];
+    // The second time is a stretch that is told again after a crash.
+    for _ in 0..2 {
+        let ledger = open(dir.path());
+        told(&ledger, 3, &first);
+        ledger.checkpoint().unwrap();
+    }
+    told(&open(dir.path()), 4, &[(9, -398)]);
+    let ledger = open(dir.path());
+    let ask = |since, until| {
+        let request = request(0, since, until, Basis::Sent);
+        let radius = ledger
+            .radius_of(&request, &MergeMap::new(), &coverage())
+            .unwrap();
+        assert!(radius.not_exposed.is_empty() && !radius.gaps.is_empty());
+        (radius.events, radius.people, radius.people_possible)
+    };
+    assert_eq!(ask(-400, -398), (4, 3, 0));
+    assert_eq!(ask(-400, -400), (2, 2, 0));
+    assert_eq!(ask(-398, -398), (1, 1, 0));
+    assert_eq!(ledger.announced(&vendor).unwrap(), None);
+    assert_eq!(ledger.vendors().unwrap(), [vendor]);
+    ledger.verify().unwrap();
 }
 
 #[test]

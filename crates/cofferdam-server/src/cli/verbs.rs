@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use std::io::{BufRead, IsTerminal, Read};
 use std::path::PathBuf;
 
-mod print;
+pub(super) mod print;
 
 /// Arguments of `explain`.
 #[derive(Debug, clap::Args)]
@@ -258,7 +258,7 @@ async fn ask(api: &AdminApi, call: &Call) -> anyhow::Result<ApiAnswer> {
 }
 
 /// The project that is meant where none is named: the first one that is in force.
-async fn first_project(api: &AdminApi) -> anyhow::Result<Value> {
+pub(super) async fn first_project(api: &AdminApi) -> anyhow::Result<Value> {
     let status = api.call(Method::GET, "/api/v1/status", None).await?;
     let first = status.body.pointer("/projects/0/name").cloned();
     first.context("no project is configured; see docs/operate.md")
@@ -432,7 +432,7 @@ fn call(cli: &Cli) -> anyhow::Result<Option<Call>> {
             json!({ "recipients": recipients }),
             print::backed_up,
         ),
-        Verb::Demo(_) | Verb::Serve | Verb::Init(_) | Verb::Check => {
+        Verb::Demo(_) | Verb::Serve | Verb::Init(_) | Verb::Check | Verb::Import(_) => {
             anyhow::bail!("not an API verb")
         }
     }))

@@ -4,7 +4,7 @@
 
 use super::{Forgotten, Pipeline, Sender};
 use crate::projects::{Project, Projects, Shown};
-use crate::rates::Network;
+use crate::rates::{Network, RateLimit};
 use cofferdam_journal::{Key, NO_KEY};
 use cofferdam_model::{
     Definition, IdentityClaim, Incoming, IncomingEvent, IncomingUpdate, OrganizationNumber,
@@ -57,13 +57,24 @@ impl Admission {
 
     /// Those of [`Admission::opted_in`] whose numbers are in the journal, given that this entry is or is not.
     pub(super) fn durably_opted_in(&self, is_written: bool) -> impl Iterator<Item = PersonNumber> {
-        let is_new = |person: PersonNumber| {
-            self.definitions.iter().any(
-                |definition| matches!(definition, Definition::Person { number, .. } if *number == person),
-            )
-        };
         let people = self.opted_in.iter().copied();
-        people.filter(move |person| is_written || !is_new(*person))
+        people.filter(move |person| is_written || !self.is_new(*person))
+    }
+
+    /// The records, without those of people who are not in the journal, given that this entry is or is not.
+    pub(super) fn durable_records(&mut self, is_written: bool) -> Vec<Record> {
+        let mut records = std::mem::take(&mut self.records);
+        if !is_written {
+            records.retain(|record| !self.is_new(record.person()));
+        }
+        records
+    }
+
+    /// Whether the person came up with this request.
+    fn is_new(&self, person: PersonNumber) -> bool {
+        self.definitions.iter().any(
+            |definition| matches!(definition, Definition::Person { number, .. } if *number == person),
+        )
     }
 
     pub(super) fn refuse(&mut self, index: u32, project: Arc<str>, refusal: Refusal) {
@@ -136,10 +147,15 @@ impl<'a> ItemStep<'a> {
             Incoming::Event(event) => event.token.as_deref(),
             Incoming::Update(update) => update.token.as_deref(),
         };
-        let (project, provenance) = self
-            .projects
-            .standing(token, self.shown)
-            .ok_or_else(|| (Arc::from(""), Refusal::UnknownToken))?;
+        let standing = match self.sender.import {
+            Some(name) => {
+                let project = self.projects.named(name);
+                project.map(|project| (project, Provenance::Verified))
+            }
+            None => self.projects.standing(token, self.shown),
+        };
+        let (project, provenance) =
+            standing.ok_or_else(|| (Arc::from(""), Refusal::UnknownToken))?;
         let stopped = |refusal| (Arc::clone(&project.name.0), refusal);
         self.check_origin(project, provenance).map_err(stopped)?;
         self.check_rate(project).map_err(stopped)?;
@@ -164,11 +180,16 @@ impl<'a> ItemStep<'a> {
 
     fn check_rate(&self, project: &Project) -> Result<(), Refusal> {
         let events = &self.pipeline.rates.events;
-        if !events.is_on() || events.take(self.rate_key(project), 1, self.received) {
+        if !self.is_limited(events) || events.take(self.rate_key(project), 1, self.received) {
             Ok(())
         } else {
             Err(Refusal::RateLimited)
         }
+    }
+
+    /// Whether this limit is on for this sender.
+    fn is_limited(&self, limit: &RateLimit<(Arc<str>, Network)>) -> bool {
+        limit.is_on() && self.sender.import.is_none()
     }
 
     fn rate_key(&self, project: &Project) -> (Arc<str>, Network) {
@@ -275,10 +296,11 @@ impl<'a> ItemStep<'a> {
             return Ok((last, Vec::new()));
         }
         let (vault, limit) = (&self.pipeline.vault, &self.pipeline.rates.new_people);
-        let none_new = if limit.is_on() { 0 } else { u32::MAX };
+        let is_limited = self.is_limited(limit);
+        let none_new = if is_limited { 0 } else { u32::MAX };
         let resolved = match vault.resolve_limited(&project.name, claim, provenance, none_new) {
             // Somebody new: only now the limit matters. A refused claim changed nothing.
-            Err(Refusal::NewPeopleLimit) if limit.is_on() => {
+            Err(Refusal::NewPeopleLimit) if is_limited => {
                 let left = limit.left(self.rate_key(project), self.received);
                 let left = u32::try_from(left).unwrap_or(u32::MAX);
                 let resolved = vault.resolve_limited(&project.name, claim, provenance, left)?;
@@ -332,7 +354,7 @@ impl<'a> ItemStep<'a> {
     ) -> Result<OrganizationNumber, Refusal> {
         let (vault, limit) = (&self.pipeline.vault, &self.pipeline.rates.new_people);
         let name = &project.name;
-        let known = vault.resolve_organization(name, group, id, !limit.is_on());
+        let known = vault.resolve_organization(name, group, id, !self.is_limited(limit));
         let resolved = match known {
             Some(known) => known,
             None if limit.left(self.rate_key(project), self.received) == 0 => {

@@ -3,8 +3,8 @@
 //! Invariant: handlers extract, take a permit, call one domain function and map; without the permit they do not compile.
 
 use super::{
-    audit, deletions, explain, fields, gaps, keys, live, metrics, overview, people, radius,
-    reports, status, store, vendors,
+    audit, deletions, explain, fields, gaps, imports, keys, live, metrics, overview, people,
+    radius, reports, status, store, vendors,
 };
 use crate::error::ApiError;
 use crate::system::System;
@@ -55,6 +55,9 @@ pub fn routes() -> OpenApiRouter<Arc<System>> {
         .routes(routes!(people::consent))
         .routes(routes!(store::flush))
         .routes(routes!(store::snapshot))
+        .routes(routes!(imports::begin))
+        .routes(routes!(imports::lines))
+        .routes(routes!(imports::end))
         .routes(routes!(keys::rotate_master))
         .routes(routes!(keys::backup))
         .routes(routes!(audit::tail))

@@ -172,6 +172,7 @@ fn sender<'a>(
         },
         credential,
         is_person: is_page,
+        import: None,
     }
 }
 

@@ -246,6 +246,7 @@ impl System {
             projector,
             counters,
             fields,
+            imports: Arc::default(),
             live,
             config_lock: Mutex::new(()),
             workers: Mutex::new(workers),

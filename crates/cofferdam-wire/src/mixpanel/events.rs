@@ -13,7 +13,7 @@ use cofferdam_model::{IdentityClaim, Incoming, IncomingEvent, Limits, LinkKind, 
 use std::borrow::Cow;
 
 /// Reads one item into the batch.
-pub(super) fn event<'a>(
+pub(crate) fn event<'a>(
     index: u32,
     item: Value<'a>,
     limits: &Limits,

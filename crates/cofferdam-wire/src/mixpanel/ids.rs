@@ -71,7 +71,7 @@ pub(super) fn without_device_prefix(id: Cow<'_, str>) -> Cow<'_, str> {
 }
 
 /// Keys whose values are ids: whole numbers there keep every digit.
-pub(super) fn is_id_key(key: &str) -> bool {
+pub(crate) fn is_id_key(key: &str) -> bool {
     matches!(
         key,
         "distinct_id"

@@ -18,7 +18,7 @@ use std::borrow::Cow;
 type Reason = (Refusal, &'static str, &'static str);
 
 /// Reads one `/engage` object into the batch.
-pub(super) fn person<'a>(
+pub(crate) fn person<'a>(
     index: u32,
     item: Value<'a>,
     limits: &Limits,

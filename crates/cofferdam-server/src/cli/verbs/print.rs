@@ -80,7 +80,7 @@ fn rows(items: &[Value], keys: &[&str]) -> Vec<Vec<String>> {
         .collect()
 }
 
-pub(super) fn api_error(body: &Value) {
+pub(in crate::cli) fn api_error(body: &Value) {
     let error = body.get("error").unwrap_or(body);
     output::error(&format!(
         "{}: {}",
