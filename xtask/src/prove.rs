@@ -61,6 +61,7 @@ const PROOFS: &[Proof] = &[
     server("leak", "leak"),
     server("exactness", "exactness"),
     server("vendor-faults", "vendor_faults"),
+    server("import", "import::an_import"),
     Proof {
         name: "second-engine",
         run: Run::Step("snapshot"),

@@ -175,7 +175,8 @@ impl System {
         ids::fill(&mut batch.items, &job.fingerprint, from, &text);
         let pipeline: &Pipeline = &self.pipeline;
         let imported = pipeline.import(&run.permit, batch, &job.project).await;
-        let imported = imported.map_err(ImportError::Unavailable)?;
+        let mut imported = imported.map_err(ImportError::Unavailable)?;
+        imported.rejected.sort_by_key(|rejected| rejected.index);
         let policy = self.policies.home_only()?;
         let mut progress = run.committed.clone();
         let tally = Tally::of(&imported.records);

@@ -198,7 +198,11 @@ async fn import(api: &AdminApi, verb: &ImportVerb, source: Source) -> Result<Don
     let lines_before = begun.get("lines").and_then(Value::as_u64).unwrap_or(0);
     let path = common.rejects.clone();
     let path = path.unwrap_or_else(|| Rejects::beside(&common.file));
-    let mut rejects = Rejects::go_on(path, lines_before)?;
+    let rejects = Rejects::go_on(path, lines_before);
+    let mut rejects = rejects.map_err(|error| Stopped {
+        code: EXIT_CONFIG,
+        complaint: Complaint::Text(format!("{error:#}")),
+    })?;
     if begun.get("is_done").and_then(Value::as_bool) == Some(true) {
         return Ok(Done {
             report: begun.get("report").cloned().unwrap_or_default(),

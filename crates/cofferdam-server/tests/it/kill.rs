@@ -18,7 +18,7 @@ use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-const FIELDS: &str = "\"properties.marker\" = \"user.behavior\"\n\"properties.person\" = \"user.behavior\"\n\
+pub(crate) const FIELDS: &str = "\"properties.marker\" = \"user.behavior\"\n\"properties.person\" = \"user.behavior\"\n\
     \"properties.plan\" = \"user.behavior\"\n\"profile.marker\" = \"user.behavior\"\n\"profile.plan\" = \"user.behavior\"\n";
 const RECEIVES: &str = "\"user.unique_id\" = \"token\"\n\"user.behavior\" = \"clear\"";
 const CLIENTS: u64 = 4;
@@ -208,7 +208,7 @@ pub(crate) async fn assert_stored_once(place: &Place, memory: &Memory) -> usize 
 }
 
 /// How often each marker is in the store of a stopped server.
-async fn stored(place: &Place) -> BTreeMap<String, usize> {
+pub(crate) async fn stored(place: &Place) -> BTreeMap<String, usize> {
     let loaded = config::load(
         &place.folder.config,
         &BTreeMap::new(),

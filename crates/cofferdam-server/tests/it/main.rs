@@ -17,6 +17,7 @@ mod coverage;
 mod exactness;
 mod forgetting;
 mod hurry;
+mod import;
 mod kill;
 mod leak;
 mod load;

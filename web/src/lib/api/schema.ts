@@ -115,6 +115,60 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/imports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Begins an import, or goes on with one. Recorded in the audit log; nothing of it is sent to any vendor. */
+        post: operations["begin"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/imports/{run}/end": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Ends an import: what became of all of it. */
+        post: operations["end"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/imports/{run}/lines": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Takes the lines that begin at line `from` of the input (from 0), as NDJSON. They are durable when this answers, and done with
+         *     when the next lines or the end are sent.
+         */
+        post: operations["lines"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/keys/backup": {
         parameters: {
             query?: never;
@@ -483,6 +537,19 @@ export interface components {
             because: string;
             reason: string;
         };
+        /** @description A run. */
+        Begun: {
+            /** @description Whether an earlier run came to the end. */
+            is_done: boolean;
+            /**
+             * Format: int64
+             * @description Lines that are done with: go on behind them.
+             */
+            lines: number;
+            report: components["schemas"]["ImportReport"];
+            /** @description Its id; it is forgotten when the server stops. */
+            run: string;
+        };
         /**
          * @description Whether somebody is born once or again.
          * @enum {string}
@@ -687,6 +754,14 @@ export interface components {
              * @description 99 of 100 took less.
              */
             p99: number;
+        };
+        /** @description How long the input was. */
+        EndRequest: {
+            /**
+             * Format: int64
+             * @description Lines of the whole input.
+             */
+            lines: number;
         };
         /** @description Whom to forget. */
         EraseRequest: {
@@ -1146,6 +1221,82 @@ export interface components {
              */
             to_s: number;
         };
+        /** @description What became of an import. */
+        ImportReport: {
+            /**
+             * Format: int64
+             * @description Events that were already there when they came: repeated in the file, imported before, or taken by a run that was killed.
+             */
+            already_there: number;
+            /**
+             * Format: int64
+             * @description Events that are durable, those that were already there included.
+             */
+            events: number;
+            /** @description What each field was taken for, ascending by path. */
+            fields: components["schemas"]["ImportedField"][];
+            /**
+             * Format: int64
+             * @description Values of fields that are not listed, because there are too many.
+             */
+            fields_left_out: number;
+            /** @description First UTC day of the events. */
+            first_day?: string | null;
+            /**
+             * Format: int64
+             * @description Events and profiles that are in the ledger as what the vendor had.
+             */
+            in_ledger: number;
+            /** @description Last UTC day of the events. */
+            last_day?: string | null;
+            /**
+             * Format: int64
+             * @description Lines read, empty ones included.
+             */
+            lines: number;
+            /** @description Events and updates, or lines, that were refused, by reason. */
+            refused: {
+                [key: string]: number;
+            };
+            /**
+             * Format: int64
+             * @description Values that were found to be secrets, and dropped.
+             */
+            secrets_dropped: number;
+            /**
+             * Format: int64
+             * @description Profile updates that are durable.
+             */
+            updates: number;
+        };
+        /** @description What is to be imported. */
+        ImportRequest: {
+            /** @description The vendor that had all of this in clear: the ledger learns it. */
+            as_sent_to?: string | null;
+            /** @description SHA-256 of the whole input, or of its beginning where it can be read only once; 64 hex digits. */
+            fingerprint: string;
+            /** @description `mixpanel_events`, `mixpanel_people` or `posthog_events`. */
+            format: string;
+            project: string;
+            /** @description Whether the fingerprint is of the whole input: then the run goes on where an earlier one ended. */
+            resumable?: boolean;
+        };
+        /** @description One field of an import. */
+        ImportedField: {
+            /** @description What it was taken for. */
+            category: string;
+            /**
+             * Format: int64
+             * @description How many values.
+             */
+            count: number;
+            /** @description The form in which home keeps it; `withheld` where it does not. */
+            form: string;
+            /** @description Path with its prefix. */
+            path: string;
+            /** @description Why it is withheld: the refusal's code. */
+            refusal?: string | null;
+        };
         JournalStatus: {
             healthy: boolean;
             /** Format: int64 */
@@ -1393,6 +1544,20 @@ export interface components {
             project: string;
             reason: string;
         };
+        /** @description A line, or an item of it, that was not kept; never what it says. */
+        RejectedLine: {
+            /** @description Stable code. */
+            code: string;
+            /**
+             * Format: int32
+             * @description Line of the stretch, from 0.
+             */
+            line: number;
+            /** @description What is wrong, without any value. */
+            message: string;
+            /** @description The place, e.g. `properties.time`; empty for the whole line. */
+            path: string;
+        };
         /** @description The answer. */
         Retention: {
             /** @description Everybody's shares: per bucket over the cohorts for which it is complete, each weighed by its size; `null` where there is none. */
@@ -1605,6 +1770,10 @@ export interface components {
          * @enum {string}
          */
         StrictAmong: "all_events" | "funnel_events";
+        /** @description What of a stretch was not kept. */
+        Taken: {
+            rejected: components["schemas"]["RejectedLine"][];
+        };
         /** @description A blast radius with the time that it took. */
         TimedRadius: components["schemas"]["Radius"] & {
             /** @description Whether the vendor is configured at present; of one that is not, the ledger still tells. */
@@ -1903,6 +2072,81 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["GapRecorded"];
+                };
+            };
+        };
+    };
+    begin: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ImportRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Begun"];
+                };
+            };
+        };
+    };
+    end: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EndRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImportReport"];
+                };
+            };
+        };
+    };
+    lines: {
+        parameters: {
+            query: {
+                from: number;
+            };
+            header?: never;
+            path: {
+                run: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/x-ndjson": string;
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Taken"];
                 };
             };
         };

@@ -4,7 +4,7 @@
 //! finds exactly the rejects of the lines before.
 
 use super::source::{Place, Stretch};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::fs::File;
 use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -34,6 +34,12 @@ impl Rejects {
                 let line = line?;
                 let read: Option<Value> = serde_json::from_str(&line).ok();
                 let number = read.and_then(|read| number(&read));
+                // The last one of a run that was killed may be torn.
+                anyhow::ensure!(
+                    number.is_some() || line.starts_with("{\"line\""),
+                    "{} is there and is not a list of rejects; name another file with --rejects",
+                    path.display()
+                );
                 if number.is_some_and(|number| number <= lines) {
                     kept.push(line);
                 }
@@ -90,17 +96,21 @@ impl Rejects {
 
 fn line(place: Place, reject: &Value) -> Value {
     let text = |key: &str| reject.get(key).and_then(Value::as_str).unwrap_or_default();
-    let mut line = json!({ "line": place.line, "offset": place.offset });
+    let mut line = Map::new();
+    line.insert("line".to_owned(), json!(place.line));
     if let Some(row) = place.row {
-        line["row"] = json!(row);
+        line.insert("row".to_owned(), json!(row));
     }
-    line["code"] = json!(text("code"));
-    line["reason"] = json!(place.problem.unwrap_or_else(|| text("message")));
-    line["path"] = json!(text("path"));
-    line
+    line.insert("offset".to_owned(), json!(place.offset));
+    line.insert("code".to_owned(), json!(text("code")));
+    let reason = place.problem.unwrap_or_else(|| text("message"));
+    line.insert("reason".to_owned(), json!(reason));
+    line.insert("path".to_owned(), json!(text("path")));
+    Value::Object(line)
 }
 
-/// Which line, or row of CSV, a reject is of.
+/// Which line, or row of CSV, a reject is of; `None` where it is none.
 fn number(reject: &Value) -> Option<u64> {
+    reject.get("reason")?;
     reject.get("row").or(reject.get("line"))?.as_u64()
 }

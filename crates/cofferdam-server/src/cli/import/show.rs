@@ -32,8 +32,11 @@ pub(super) fn bar(source: &Source) -> ProgressBar {
 pub(super) fn report(done: &Done, as_json: bool) {
     if as_json {
         let mut body = done.report.clone();
-        body["lines_before_this_run"] = json!(done.lines_before);
-        body["rejects_file"] = json!(done.rejects);
+        if let Some(members) = body.as_object_mut() {
+            let before = json!(done.lines_before);
+            members.insert("lines_before_this_run".to_owned(), before);
+            members.insert("rejects_file".to_owned(), json!(done.rejects));
+        }
         output::json(&body);
         return;
     }

@@ -162,9 +162,11 @@ impl Source {
             }
             loop {
                 let stretch = self.lines.stretch();
-                let is_end = !matches!(&stretch, Ok(stretch) if !stretch.places.is_empty());
+                if matches!(&stretch, Ok(stretch) if stretch.places.is_empty()) {
+                    return;
+                }
                 let is_error = stretch.is_err();
-                if (!is_end || is_error) && sender.blocking_send(stretch).is_err() || is_end {
+                if sender.blocking_send(stretch).is_err() || is_error {
                     return;
                 }
             }
