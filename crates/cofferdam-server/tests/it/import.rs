@@ -338,7 +338,8 @@ async fn an_import_that_is_killed_twice_is_exact_in_store_and_ledger() {
     let report = figures(&ended.unwrap().unwrap());
     let elapsed = started.elapsed();
     let before = report["lines_before_this_run"].as_u64().unwrap();
-    assert!(before >= lines / 2, "it went on where it was: {before}");
+    // What was killed was given up to its last stretch.
+    assert!(before >= lines / 4, "it went on where it was: {before}");
     assert_eq!(report["lines"], expected.lines);
     assert_eq!(report["events"], expected.good);
     assert_eq!(report["in_ledger"], expected.good);
