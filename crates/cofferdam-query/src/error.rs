@@ -63,6 +63,14 @@ pub struct QueryLimits {
     pub people_bytes_max: usize,
     /// Memory for the rows of the people that a report follows, bytes; more are followed in several passes.
     pub timeline_bytes_max: usize,
+    /// Memory for the values that a percentile looks at, bytes.
+    pub values_bytes_max: usize,
+    /// Most formulas.
+    pub formulas_max: usize,
+    /// Most buckets of a rolling window.
+    pub rolling_max: usize,
+    /// Most figures kept at a time: event selections by segments by buckets.
+    pub cells_max: usize,
 }
 
 impl Default for QueryLimits {
@@ -76,6 +84,10 @@ impl Default for QueryLimits {
             distinct_max: 200_000,
             people_bytes_max: 1 << 30,
             timeline_bytes_max: 1 << 30,
+            values_bytes_max: 1 << 29,
+            formulas_max: 20,
+            rolling_max: 400,
+            cells_max: 8_000_000,
         }
     }
 }

@@ -15,6 +15,7 @@ mod tests;
 mod value;
 
 pub(crate) use bound::Bound;
+pub(crate) use parser::parse_formula;
 pub(crate) use value::Value;
 
 use crate::QueryError;
@@ -118,6 +119,11 @@ impl Expression {
     pub(crate) fn value(&self, inputs: &[Value]) -> Value {
         self.root.value(inputs)
     }
+
+    /// Which inputs it uses.
+    pub(crate) fn uses(&self, input: usize) -> bool {
+        self.root.uses(input)
+    }
 }
 
 impl Node {
@@ -135,6 +141,18 @@ impl Node {
                 .fold(first.value(inputs), |left, (operator, right)| {
                     left.binary(*operator, &right.value(inputs))
                 }),
+        }
+    }
+
+    fn uses(&self, input: usize) -> bool {
+        match self {
+            Self::Literal(_) => false,
+            Self::Input(number) => *number == input,
+            Self::List(items) => items.iter().any(|item| item.uses(input)),
+            Self::Unary(_, operand) => operand.uses(input),
+            Self::Chain(first, rest) => {
+                first.uses(input) || rest.iter().any(|(_, node)| node.uses(input))
+            }
         }
     }
 }

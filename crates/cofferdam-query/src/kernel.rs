@@ -2,9 +2,11 @@
 //!
 //! Without breakdown one sweep counts. With a breakdown the first sweep counts every segment's events and picks the largest, the
 //! second counts them and `$other`, so that the persons of `$other` are distinct as well.
-//! Invariant: a set of persons exists only for buckets that a later day can still reach.
+//! Invariant: a bucket is closed once no later day can reach it, and never gets a row after.
 
-use crate::people::{PAGE_BYTES, People};
+use crate::answer::Figure;
+use crate::buckets::Buckets;
+use crate::measure::Cells;
 use crate::plan::Plan;
 use crate::segment::{Segment, segments};
 use crate::selection::Selection;
@@ -46,6 +48,13 @@ impl Totals {
         }
     }
 
+    /// Adds another selection's segments.
+    pub(crate) fn merge(&mut self, other: Self) {
+        for (segment, count) in other.counts {
+            *self.counts.entry(segment).or_default() += count;
+        }
+    }
+
     /// The largest segments, largest first; equal ones by their text.
     pub(crate) fn largest(self, max: usize) -> Vec<Segment> {
         let mut all: Vec<(Segment, u64)> = self.counts.into_iter().collect();
@@ -55,33 +64,35 @@ impl Totals {
     }
 }
 
-/// The second sweep, or the only one: counts of one event selection.
+/// The second sweep, or the only one: figures of one event selection.
 #[derive(Debug)]
 pub(crate) struct Counter {
     index: HashMap<Segment, u32, RandomState>,
     other: u32,
     buckets: usize,
-    /// Series by series, the last being `$other`.
-    values: Vec<u64>,
-    people: HashMap<(u32, usize), People, RandomState>,
-    pages: usize,
+    cells: Cells,
+    /// Per series whether it has a row; the last is `$other`.
+    touched: Vec<bool>,
     day: Option<Day>,
+    /// Buckets that get no more rows.
+    closed: usize,
 }
 
 impl Counter {
-    pub(crate) fn new(segments: &[Segment], buckets: usize) -> Self {
+    pub(crate) fn new(plan: &Plan, segments: &[Segment], buckets: usize) -> Self {
         let index: HashMap<Segment, u32, RandomState> = (0u32..)
             .zip(segments)
             .map(|(number, segment)| (segment.clone(), number))
             .collect();
+        let series = segments.len() + 1;
         Self {
             other: u32::try_from(index.len()).unwrap_or(u32::MAX),
-            values: vec![0; (segments.len() + 1) * buckets],
             index,
             buckets,
-            people: HashMap::default(),
-            pages: 0,
+            cells: Cells::new(plan.kind, plan.window, series, buckets),
+            touched: vec![false; series],
             day: None,
+            closed: 0,
         }
     }
 
@@ -89,6 +100,7 @@ impl Counter {
     pub(crate) fn add(
         &mut self,
         plan: &Plan,
+        buckets: &Buckets,
         selection: &Selection,
         batch: &ColumnBatch,
         merges: &MergeMap,
@@ -96,7 +108,10 @@ impl Counter {
     ) -> Result<(), QueryError> {
         if self.day != Some(batch.day) {
             self.day = Some(batch.day);
-            self.close(|bucket| plan.buckets.end(bucket) <= batch.day.start().0);
+            while self.closed < self.buckets && buckets.end(self.closed) <= batch.day.start().0 {
+                self.cells.close(self.closed);
+                self.closed += 1;
+            }
         }
         let keep = keep(selection, batch);
         let (codes, labels) = segments(&plan.breakdown, &batch.columns, batch.len());
@@ -104,56 +119,56 @@ impl Counter {
             .iter()
             .map(|label| self.index.get(label).copied().unwrap_or(self.other))
             .collect();
-        let (first, last) = plan.buckets.of_day(batch.day);
-        let rows = batch.time.iter().zip(&batch.person).zip(codes).zip(keep);
-        for (((time, person), code), keep) in rows {
-            if !keep {
-                continue;
-            }
-            let bucket = plan.buckets.within(*time, first, last);
-            let series = series.get(code as usize).copied().unwrap_or(self.other);
-            if plan.unique {
-                let person = merges.canonical(PersonNumber(*person)).0;
-                self.pages += self
-                    .people
-                    .entry((series, bucket))
-                    .or_default()
-                    .insert(person);
-            } else if let Some(value) = self.values.get_mut(series as usize * self.buckets + bucket)
-            {
-                *value += 1;
-            }
-        }
-        if self.pages * PAGE_BYTES > limits.people_bytes_max {
-            return Err(QueryError::TooLarge {
-                path: "breakdown".to_owned(),
-                message: "counting people of so many segments takes too much memory".to_owned(),
-            });
-        }
-        Ok(())
-    }
-
-    /// Turns the sets of finished buckets into counts.
-    fn close(&mut self, finished: impl Fn(usize) -> bool) {
-        let (values, buckets, pages) = (&mut self.values, self.buckets, &mut self.pages);
-        self.people.retain(|(series, bucket), people| {
-            let done = finished(*bucket);
-            if done {
-                *pages -= people.pages();
-                if let Some(value) = values.get_mut(*series as usize * buckets + bucket) {
-                    *value = people.len();
+        let (first, last) = buckets.of_day(batch.day);
+        let touched = &mut self.touched;
+        let rows = (0..)
+            .zip(&batch.time)
+            .zip(codes)
+            .zip(keep)
+            .filter(|(_, keep)| *keep)
+            .map(|(((row, time), code), _)| {
+                let bucket = buckets.within(*time, first, last);
+                let series = series.get(code as usize).copied().unwrap_or(self.other) as usize;
+                if let Some(touched) = touched.get_mut(series) {
+                    *touched = true;
                 }
-            }
-            !done
-        });
+                (row, series * self.buckets + bucket)
+            });
+        let person = |row: usize| {
+            let person = batch.person.get(row).copied().unwrap_or(u32::MAX);
+            merges.canonical(PersonNumber(person)).0
+        };
+        let measured = plan.measured.and_then(|column| batch.columns.get(column));
+        self.cells.add(rows, person, measured);
+        self.cells.check(limits)
     }
 
-    /// Per series its values; the last is `$other`.
-    pub(crate) fn finish(mut self) -> Vec<Vec<u64>> {
-        self.close(|_| true);
-        self.values
-            .chunks(self.buckets.max(1))
-            .map(<[u64]>::to_vec)
+    /// Closes all buckets.
+    pub(crate) fn finish(mut self) -> Figures {
+        (self.closed..self.buckets).for_each(|bucket| self.cells.close(bucket));
+        self.cells.seal();
+        Figures {
+            cells: self.cells,
+            buckets: self.buckets,
+            touched: self.touched,
+        }
+    }
+}
+
+/// What an event selection's sweep found. Series are numbered as the segments were given; the last is `$other`.
+#[derive(Debug)]
+pub(crate) struct Figures {
+    cells: Cells,
+    buckets: usize,
+    /// Per series whether it has a row.
+    pub(crate) touched: Vec<bool>,
+}
+
+impl Figures {
+    /// The figures of a series, without those of the first buckets.
+    pub(crate) fn series(&self, series: usize, skip: usize) -> Vec<Option<Figure>> {
+        (skip..self.buckets)
+            .map(|bucket| self.cells.figure(series, bucket))
             .collect()
     }
 }

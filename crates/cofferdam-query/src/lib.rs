@@ -4,13 +4,17 @@
 //! Invariant: an answer is computed from one version of the store, counts canonical persons, and names that version, so that
 //! another engine can recompute it (P7).
 
+mod answer;
 mod buckets;
+mod compare;
 mod error;
 mod expression;
 mod filter;
 mod flows;
+mod formula;
 mod funnel;
 mod kernel;
+mod measure;
 mod people;
 mod plan;
 mod request;
@@ -26,6 +30,7 @@ mod timeline;
 #[cfg(test)]
 mod tests;
 
+pub use answer::{Comparison, Figure, FormulaSeries, Segmentation, Series};
 pub use error::{QueryError, QueryLimits};
 pub use flows::{
     Flows, FlowsCount, FlowsEvent, FlowsLink, FlowsPath, FlowsRequest, FlowsStep, flows,
@@ -36,8 +41,8 @@ pub use funnel::{
     FunnelWindow, HistogramBin, StrictAmong, WindowSince, WindowUnit, funnel,
 };
 pub use request::{
-    Breakdown, EventSelection, Filter, FilterOp, Measure, Operand, Segmentation,
-    SegmentationRequest, Series, Unit,
+    Aggregate, Breakdown, Compare, CompareUnit, CountMeasure, EventSelection, Filter, FilterOp,
+    Formula, Measure, NamedRange, Operand, PropertyMeasure, SegmentationRequest, Unit, WeekStart,
 };
 pub use retention::{
     Alignment, Births, Counted, Retention, RetentionCohort, RetentionRequest, RetentionSegment,

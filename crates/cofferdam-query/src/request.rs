@@ -1,4 +1,4 @@
-//! The segmentation report's request and answer, exactly as the HTTP interface carries them.
+//! The segmentation report's request, exactly as the HTTP interface carries them.
 
 use cofferdam_model::{Day, ProjectName};
 use serde::{Deserialize, Serialize};
@@ -31,6 +31,23 @@ pub struct SegmentationRequest {
     /// IANA time zone; absent means the project's, which the server fills in, else UTC.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timezone: Option<String>,
+    /// On which day weeks begin.
+    #[serde(default)]
+    pub week_start: WeekStart,
+    /// Arithmetic over the event selections, which are `A`, `B`, `C` and so on. With formulas, all selections are broken down into
+    /// the same segments: the largest of all together.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub formulas: Vec<Formula>,
+    /// An earlier range to compare with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compare: Option<Compare>,
+    /// Each figure is over so many buckets, ending with its own, as if they were one; those before `from` are read for it. Divide by
+    /// it in a formula for a moving average. Buckets are whole then: the first one begins where its week or month does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rolling: Option<usize>,
+    /// Each figure is over all buckets from the first to its own.
+    #[serde(default)]
+    pub cumulative: bool,
 }
 
 /// Which events a series counts.
@@ -133,52 +150,155 @@ pub enum FilterOp {
     IsFalse,
 }
 
+/// What is measured.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(
+    untagged,
+    expecting = "`total`, `unique`, `per_person` or `{\"aggregate\": NAME, \"property\": PROPERTY}`"
+)]
+pub enum Measure {
+    /// A count.
+    Count(CountMeasure),
+    /// Something about the values of a property.
+    Property(PropertyMeasure),
+}
+
+impl Default for Measure {
+    fn default() -> Self {
+        Self::Count(CountMeasure::default())
+    }
+}
+
 /// What is counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Measure {
+pub enum CountMeasure {
     /// Events.
     #[default]
     Total,
     /// Distinct canonical persons.
     Unique,
+    /// Events per distinct canonical person.
+    PerPerson,
+}
+
+/// What is computed of a property's values.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PropertyMeasure {
+    /// What.
+    pub aggregate: Aggregate,
+    /// Of which property or computed value.
+    pub property: Breakdown,
+}
+
+/// What is computed of values. All but `distinct` look at numbers only; values of other types are left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Aggregate {
+    /// Their sum.
+    Sum,
+    /// Their mean.
+    Average,
+    /// The least.
+    Min,
+    /// The greatest.
+    Max,
+    /// The 50th percentile. Percentiles are exact, linear between the two nearest ranks.
+    Median,
+    /// The 25th percentile.
+    P25,
+    /// The 75th.
+    P75,
+    /// The 90th.
+    P90,
+    /// The 95th.
+    P95,
+    /// The 99th.
+    P99,
+    /// How many different values there are, as text.
+    Distinct,
+}
+
+/// Arithmetic over event selections.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Formula {
+    /// What its series is called.
+    pub name: String,
+    /// E.g. `A / B * 100`: letters, numbers, `+ - * / %`, parentheses, `floor`, `round` and `ceil`.
+    pub expression: String,
+}
+
+/// Which earlier range is compared.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(
+    untagged,
+    deny_unknown_fields,
+    expecting = "`previous` or `{\"offset\": N, \"unit\": UNIT}`"
+)]
+pub enum Compare {
+    /// A range by its name.
+    Named(NamedRange),
+    /// The same range so much earlier. A day that its month does not have is the month's last, and the last day of a month stays one.
+    Offset {
+        /// How many units, from 1.
+        offset: u32,
+        /// Of which length.
+        unit: CompareUnit,
+    },
+}
+
+/// An earlier range by its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum NamedRange {
+    /// The range of the same length that ends before this one begins; whole months are compared with whole months.
+    Previous,
+}
+
+/// The unit of an offset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CompareUnit {
+    /// Days.
+    Day,
+    /// Weeks.
+    Week,
+    /// Months.
+    Month,
+    /// Quarters.
+    Quarter,
+    /// Years.
+    Year,
+}
+
+/// On which day weeks begin.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum WeekStart {
+    /// As in ISO 8601.
+    #[default]
+    Monday,
+    /// As in North America.
+    Sunday,
 }
 
 /// Length of a bucket, in the time zone.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Unit {
+    /// Minutes of the local clock.
+    Minute,
     /// Hours of the local clock; the hour that a clock change repeats is two buckets.
     Hour,
     /// Local days.
     #[default]
     Day,
-    /// Weeks from Monday; the first and last are cut to the range.
+    /// Weeks; the first and last are cut to the range.
     Week,
     /// Months; the first and last are cut to the range.
     Month,
-}
-
-/// The answer.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct Segmentation {
-    /// Start of each bucket: a local day, or for hours a local time with its offset.
-    pub buckets: Vec<String>,
-    /// Per bucket, whether it is not over yet or cut by the range.
-    pub incomplete: Vec<bool>,
-    /// The series, by event selection in the request's order, then by total descending, `$other` last.
-    pub series: Vec<Series>,
-    /// The store's version that was read, `SNAPSHOT.TAIL`.
-    pub snapshot: String,
-}
-
-/// One line of the chart.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Series {
-    /// The event selection's event.
-    pub event: String,
-    /// Per breakdown property its value as text, `null` where not set; `["$other"]` for the rest; empty without breakdown.
-    pub segment: Vec<Option<String>>,
-    /// Per bucket the count.
-    pub values: Vec<u64>,
+    /// Quarters from January; the first and last are cut to the range.
+    Quarter,
 }

@@ -40,7 +40,7 @@ pub(crate) fn segments(
 }
 
 /// A column as codes and the text of each.
-fn coded(column: &ColumnData) -> (Vec<u32>, Vec<Option<Arc<str>>>) {
+pub(crate) fn coded(column: &ColumnData) -> (Vec<u32>, Vec<Option<Arc<str>>>) {
     if let ColumnData::Text(Codes { codes, names }) = column {
         let unset = u32::try_from(names.len()).unwrap_or(u32::MAX);
         let texts = names.iter().cloned().map(Some).chain([None]).collect();

@@ -1,11 +1,13 @@
-//! The segmentation report (Trends): totals or distinct people per bucket, event and segment.
+//! The segmentation report (Trends): a figure per bucket, event selection and segment.
 //!
-//! Invariant: both sweeps read one version of the store, and the answer names it.
+//! Invariant: all sweeps read one version of the store, and the answer names it.
 
-use crate::kernel::{Counter, Totals};
-use crate::plan::Plan;
+use crate::kernel::{Counter, Figures, Totals};
+use crate::plan::{Plan, Range};
 use crate::segment::Segment;
-use crate::{QueryError, QueryLimits, Segmentation, SegmentationRequest, Series};
+use crate::{
+    Comparison, FormulaSeries, QueryError, QueryLimits, Segmentation, SegmentationRequest, Series,
+};
 use cofferdam_access::{Permit, ReadReport};
 use cofferdam_model::{MergeMap, TimestampMs};
 use cofferdam_store::{CatalogInfo, ColumnBatch, ScanRequest, Store};
@@ -61,71 +63,169 @@ pub(crate) fn compute(
     } else {
         largest(scan, &plan, limits)?
     };
+    let mut sweep = |range: &Range| {
+        check_size(range, &segments, limits)?;
+        sweep(scan, &plan, range, &segments, merges, limits)
+    };
+    let found = sweep(&plan.range)?;
+    let (series, formulas) = lines(request, &plan, &plan.range, &segments, &found, None);
+    let compare = match &plan.compare {
+        None => None,
+        Some((range, from, to)) => {
+            let earlier = sweep(range)?;
+            let (series, formulas) =
+                lines(request, &plan, range, &segments, &earlier, Some(&found));
+            Some(Comparison {
+                from: *from,
+                to: *to,
+                buckets: range.buckets.shown_labels(),
+                incomplete: range.buckets.incomplete_over(plan.window, now),
+                series,
+                formulas,
+            })
+        }
+    };
+    Ok(Segmentation {
+        buckets: plan.range.buckets.shown_labels(),
+        incomplete: plan.range.buckets.incomplete_over(plan.window, now),
+        series,
+        formulas,
+        compare,
+        snapshot: String::new(),
+    })
+}
+
+fn check_size(
+    range: &Range,
+    segments: &[Vec<Segment>],
+    limits: &QueryLimits,
+) -> Result<(), QueryError> {
+    let series: usize = segments.iter().map(|segments| segments.len() + 1).sum();
+    if series.saturating_mul(range.buckets.len()) <= limits.cells_max {
+        return Ok(());
+    }
+    Err(QueryError::TooLarge {
+        path: "unit".to_owned(),
+        message: format!(
+            "{series} series of {} buckets are more than {} figures",
+            range.buckets.len(),
+            limits.cells_max
+        ),
+    })
+}
+
+/// One sweep over a range: the figures of each event selection.
+fn sweep(
+    scan: &mut Scan<'_>,
+    plan: &Plan,
+    range: &Range,
+    segments: &[Vec<Segment>],
+    merges: &MergeMap,
+    limits: &QueryLimits,
+) -> Result<Vec<Figures>, QueryError> {
+    let buckets = &range.buckets;
     let mut counters: Vec<Counter> = segments
         .iter()
-        .map(|segments| Counter::new(segments, plan.buckets.len()))
+        .map(|segments| Counter::new(plan, segments, buckets.len()))
         .collect();
     let mut failed = None;
-    scan(&plan.scan, &mut |mut batch| {
+    scan(&range.scan, &mut |mut batch| {
         plan.compute(&mut batch);
         for (counter, selection) in counters.iter_mut().zip(&plan.selections) {
-            if let Err(error) = counter.add(&plan, selection, &batch, merges, limits) {
+            if let Err(error) = counter.add(plan, buckets, selection, &batch, merges, limits) {
                 failed = Some(error);
                 return ControlFlow::Break(());
             }
         }
         ControlFlow::Continue(())
     })?;
-    if let Some(error) = failed {
-        return Err(error);
+    match failed {
+        Some(error) => Err(error),
+        None => Ok(counters.into_iter().map(Counter::finish).collect()),
     }
+}
+
+/// The series and formulas of a range. `main` is what the range found that this one is compared with: both show the same segments.
+fn lines(
+    request: &SegmentationRequest,
+    plan: &Plan,
+    range: &Range,
+    segments: &[Vec<Segment>],
+    found: &[Figures],
+    main: Option<&[Figures]>,
+) -> (Vec<Series>, Vec<FormulaSeries>) {
+    let skip = range.buckets.history();
+    let touched = |figures: Option<&Figures>, number: usize| {
+        let touched = figures.and_then(|figures| figures.touched.get(number));
+        touched.copied().unwrap_or(false)
+    };
     let mut series = Vec::new();
-    for ((selection, segments), counter) in request.events.iter().zip(segments).zip(counters) {
-        let labels = segments
-            .into_iter()
-            .map(|segment| {
-                segment
-                    .iter()
-                    .map(|text| text.as_deref().map(str::to_owned))
-                    .collect()
-            })
-            .chain([vec![Some(OTHER.to_owned())]]);
-        let all = labels.zip(counter.finish());
+    let selections = (0..).zip(request.events.iter().zip(segments).zip(found));
+    for (selection, ((wanted, segments), figures)) in selections {
+        let main = main.and_then(|main: &[Figures]| main.get(selection));
+        let all = labels(segments).enumerate();
         series.extend(
-            all.filter(|(segment, values)| {
-                *segment != [Some(OTHER.to_owned())] || values.iter().any(|value| *value > 0)
+            all.filter(|(number, segment)| {
+                segment.is_empty() || touched(Some(figures), *number) || touched(main, *number)
             })
-            .map(|(segment, values)| Series {
-                event: selection.event.clone(),
+            .map(|(number, segment)| Series {
+                event: wanted.event.clone(),
                 segment,
-                values,
+                values: figures.series(number, skip),
             }),
         );
     }
-    Ok(Segmentation {
-        incomplete: plan.buckets.incomplete(now),
-        buckets: plan.buckets.labels,
-        series,
-        snapshot: String::new(),
-    })
+    let mut formulas = Vec::new();
+    for formula in &plan.formulas {
+        for (number, segment) in labels(segments.first().map_or(&[], Vec::as_slice)).enumerate() {
+            let figures: Vec<_> = found.iter().map(|one| one.series(number, skip)).collect();
+            let inputs: Vec<_> = (0..)
+                .zip(found.iter().zip(&figures))
+                .map(|(selection, (one, figures))| {
+                    let main = main.and_then(|main: &[Figures]| main.get(selection));
+                    let shown =
+                        segment.is_empty() || touched(Some(one), number) || touched(main, number);
+                    (shown, figures.as_slice())
+                })
+                .collect();
+            let buckets = range.buckets.len() - skip;
+            formulas.extend(formula.series(&segment, &inputs, buckets));
+        }
+    }
+    (series, formulas)
 }
 
-/// The first sweep: the largest segments of each event selection.
+/// Segments as the answer names them, `$other` last.
+fn labels(segments: &[Segment]) -> impl Iterator<Item = Vec<Option<String>>> + '_ {
+    let own = segments.iter().map(|segment| {
+        let parts = segment.iter();
+        parts
+            .map(|text| text.as_deref().map(str::to_owned))
+            .collect()
+    });
+    own.chain([vec![Some(OTHER.to_owned())]])
+}
+
+/// The first sweep: the largest segments of each event selection; with formulas those of all together.
 fn largest(
     scan: &mut Scan<'_>,
     plan: &Plan,
     limits: &QueryLimits,
 ) -> Result<Vec<Vec<Segment>>, QueryError> {
     let mut totals: Vec<Totals> = plan.selections.iter().map(|_| Totals::default()).collect();
-    scan(&plan.scan, &mut |mut batch| {
+    scan(&plan.range.scan, &mut |mut batch| {
         plan.compute(&mut batch);
         for (totals, selection) in totals.iter_mut().zip(&plan.selections) {
             totals.add(plan, selection, &batch, limits);
         }
         ControlFlow::Continue(())
     })?;
-    Ok(totals
-        .into_iter()
-        .map(|totals| totals.largest(limits.segments_max))
-        .collect())
+    if plan.formulas.is_empty() {
+        let largest = |totals: Totals| totals.largest(limits.segments_max);
+        return Ok(totals.into_iter().map(largest).collect());
+    }
+    let mut all = Totals::default();
+    totals.into_iter().for_each(|one| all.merge(one));
+    let joint = all.largest(limits.segments_max);
+    Ok(plan.selections.iter().map(|_| joint.clone()).collect())
 }

@@ -1,13 +1,15 @@
 //! The kernel against a naive oracle, time zones by hand, and what a wrong request is told.
 
 mod axis;
+mod figures;
+mod naive;
 mod oracle;
 mod requests;
 
 use crate::segmentation::compute;
 use crate::{
-    Breakdown, EventSelection, Measure, QueryError, QueryLimits, Segmentation, SegmentationRequest,
-    Unit,
+    Breakdown, CountMeasure, EventSelection, Measure, QueryError, QueryLimits, Segmentation,
+    SegmentationRequest, Unit, WeekStart,
 };
 use cofferdam_model::{Day, MergeMap, ProjectName, TimestampMs};
 use cofferdam_store::{
@@ -121,6 +123,11 @@ fn simple(measure: Measure, breakdown: &[&str]) -> SegmentationRequest {
         from: TimestampMs(T0).day(),
         to: TimestampMs(T0).day(),
         timezone: None,
+        week_start: WeekStart::Monday,
+        formulas: Vec::new(),
+        compare: None,
+        rolling: None,
+        cumulative: false,
     }
 }
 

@@ -60,6 +60,16 @@ impl Bound {
         }
     }
 
+    /// Its values as a column of numbers; what is no number is not set.
+    pub(crate) fn numbers(&self, columns: &[ColumnData], len: usize) -> ColumnData {
+        let mut rows = Rows::new(self, columns);
+        let number = |row| match rows.value(row) {
+            Value::Number(number) => Some(*number),
+            _ => None,
+        };
+        ColumnData::Float((0..len).map(number).collect())
+    }
+
     /// Its values as a column of texts, as a report shows them.
     pub(crate) fn texts(&self, columns: &[ColumnData], len: usize) -> ColumnData {
         let mut rows = Rows::new(self, columns);

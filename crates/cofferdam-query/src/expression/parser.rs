@@ -61,7 +61,6 @@ pub(crate) fn parse(text: &str) -> Result<Expression, Fault> {
 }
 
 /// Parses arithmetic over so many series, which it names by letter from `A`; their numbers are the inputs.
-#[cfg(test)]
 pub(crate) fn parse_formula(text: &str, series: usize) -> Result<Expression, Fault> {
     Parser::new(text, Some(series))?.whole()
 }

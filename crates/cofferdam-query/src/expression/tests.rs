@@ -265,6 +265,11 @@ fn columns_are_read_by_code_and_by_row() {
         found,
         [text("free!"), Scalar::Null, text("Pro!"), text("free!")]
     );
+    let numbers = bound("properties['n'] * 2", &mut wanted)
+        .unwrap()
+        .numbers(&columns, 4);
+    let doubled = vec![Some(2.0), Some(2.0), None, Some(8.0)];
+    assert_eq!(numbers, ColumnData::Float(doubled));
 }
 
 /// A tree as text, every operand in parentheses.

@@ -1,121 +1,31 @@
 //! Generated rows and requests: the kernel against a computation that shares no code with it.
 
+use super::naive::{COMPUTED, CONDITIONS, Label, Meaning, Naive, NaiveAxis, naive, naive_figure};
 use super::*;
-use crate::{Filter, FilterOp, Operand};
+use crate::{
+    Aggregate, Compare, CompareUnit, Figure, Filter, FilterOp, Formula, FormulaSeries, NamedRange,
+    Operand, PropertyMeasure, Series, WeekStart,
+};
 use cofferdam_model::PersonNumber;
-use jiff::tz::TimeZone;
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 
-fn naive_plan(row: &Row) -> Option<String> {
-    row.3.map(|plan| PLANS[plan].to_owned())
-}
+/// A formula as text, and what it means.
+type FormulaMeaning = (&'static str, fn(f64, f64) -> f64);
 
-fn naive_match(filter: &Filter, row: &Row) -> bool {
-    let plan = naive_plan(row);
-    match (filter.op, &filter.value) {
-        (FilterOp::Equals, Operand::Text(text)) => plan.as_deref() == Some(text),
-        (FilterOp::NotEquals, Operand::Text(text)) => plan.as_deref() != Some(text),
-        (FilterOp::Contains, Operand::Text(text)) => {
-            plan.is_some_and(|plan| plan.to_lowercase().contains(&text.to_lowercase()))
-        }
-        (FilterOp::IsSet, _) => plan.is_some(),
-        (FilterOp::Gte, Operand::Int(bound)) => row.4.is_some_and(|n| n >= *bound),
-        (FilterOp::Lt, Operand::Int(bound)) => row.4.is_some_and(|n| n < *bound),
-        _ => unreachable!(),
-    }
-}
-
-/// A text, and what it means.
-type Meaning<T> = (&'static str, fn(&Row) -> T);
-
-/// Conditions as text, and what they mean.
-const CONDITIONS: [Meaning<bool>; 4] = [
-    (r#"properties["plan"] == "Pro""#, |row| row.3 == Some(1)),
-    (r#"not defined(properties["plan"])"#, |row| row.3.is_none()),
-    (
-        r#"properties["n"] % 2 == 1 or properties["plan"] in ["team"]"#,
-        |row| row.4.is_some_and(|n| n % 2 == 1) || row.3 == Some(2),
-    ),
-    (r#"'e' in string(properties["plan"])"#, |row| {
-        matches!(row.3, Some(0 | 2))
-    }),
+/// Formulas.
+const FORMULAS: [FormulaMeaning; 4] = [
+    ("A / B * 100", |a, b| a / b * 100.0),
+    ("A - (B)", |a, b| a - b),
+    ("floor(A / 2) % 3", |a, _| (a / 2.0).floor() % 3.0),
+    ("-B + 1.5", |_, b| 1.5 - b),
 ];
 
-/// Computed breakdowns as text, and what they mean.
-const COMPUTED: [Meaning<Option<String>>; 3] = [
-    (r#"floor(properties["n"] / 2)"#, |row| {
-        row.4.map(|n| (n / 2).to_string())
-    }),
-    (r#"properties["n"] > 2"#, |row| {
-        row.4.map(|n| (n > 2).to_string())
-    }),
-    (r#"string(properties["plan"]) + "!""#, |row| {
-        naive_plan(row).map(|plan| plan + "!")
-    }),
-];
-
-fn naive_part(part: &Breakdown, row: &Row) -> Option<String> {
-    match part {
-        Breakdown::Property(name) if name == "plan" => naive_plan(row),
-        Breakdown::Property(_) => row.4.map(|n| n.to_string()),
-        Breakdown::Expression { expression } => {
-            let known = COMPUTED.iter().find(|(text, _)| text == expression);
-            known.unwrap().1(row)
-        }
+fn near(found: Option<Figure>, wanted: Option<f64>) -> bool {
+    match (found.map(Figure::number), wanted) {
+        (Some(found), Some(wanted)) => (found - wanted).abs() <= 1e-9 * wanted.abs().max(1.0),
+        (found, wanted) => found.is_none() && wanted.is_none(),
     }
-}
-
-fn naive_selects(selection: &EventSelection, row: &Row) -> bool {
-    let named = selection.event == "$all" || selection.event == EVENTS[row.2];
-    let known = |text: &String| {
-        CONDITIONS
-            .iter()
-            .find(|(known, _)| known == text)
-            .unwrap()
-            .1
-    };
-    named
-        && selection
-            .filters
-            .iter()
-            .all(|filter| naive_match(filter, row))
-        && selection
-            .condition
-            .as_ref()
-            .is_none_or(|text| known(text)(row))
-}
-
-/// Series by (selection, segment): a map from local bucket label to persons, one entry per event.
-type Naive = BTreeMap<(usize, Vec<Option<String>>), BTreeMap<String, Vec<u32>>>;
-
-fn naive(rows: &[Row], merges: &MergeMap, request: &SegmentationRequest) -> Naive {
-    let zone = TimeZone::get(request.timezone.as_deref().unwrap()).unwrap();
-    let mut out = Naive::new();
-    for row in rows {
-        let local = jiff::Timestamp::from_millisecond(row.1)
-            .unwrap()
-            .to_zoned(zone.clone());
-        let date = local.date().to_string();
-        if date < request.from.to_string() || date > request.to.to_string() {
-            continue;
-        }
-        let label = match request.unit {
-            Unit::Hour => local.strftime("%Y-%m-%dT%H:00:00%:z").to_string(),
-            _ => date,
-        };
-        for (number, selection) in request.events.iter().enumerate() {
-            if naive_selects(selection, row) {
-                let segment = request.breakdown.iter().map(|part| naive_part(part, row));
-                out.entry((number, segment.collect()))
-                    .or_default()
-                    .entry(label.clone())
-                    .or_default()
-                    .push(merges.canonical(PersonNumber(row.0)).0);
-            }
-        }
-    }
-    out
 }
 
 fn filters() -> impl Strategy<Value = Vec<Filter>> {
@@ -138,38 +48,117 @@ fn filters() -> impl Strategy<Value = Vec<Filter>> {
     )
 }
 
+fn measures() -> impl Strategy<Value = Measure> {
+    let of = |aggregate, property| {
+        Measure::Property(PropertyMeasure {
+            aggregate,
+            property,
+        })
+    };
+    let numbers = prop::sample::select(vec![
+        Aggregate::Sum,
+        Aggregate::Average,
+        Aggregate::Min,
+        Aggregate::Max,
+        Aggregate::Median,
+        Aggregate::P25,
+        Aggregate::P75,
+        Aggregate::P90,
+        Aggregate::P95,
+        Aggregate::P99,
+    ]);
+    let subject = prop::sample::select(vec![property("n"), expression("properties['n'] * 1.5")]);
+    let counts = vec![
+        CountMeasure::Total,
+        CountMeasure::Unique,
+        CountMeasure::PerPerson,
+    ];
+    prop_oneof![
+        prop::sample::select(counts).prop_map(Measure::Count),
+        (numbers, subject).prop_map(move |(aggregate, subject)| of(aggregate, subject)),
+        prop::sample::select(vec![
+            property("plan"),
+            expression("string(properties['plan'])"),
+        ])
+        .prop_map(move |subject| of(Aggregate::Distinct, subject)),
+    ]
+}
+
 fn requests() -> impl Strategy<Value = SegmentationRequest> {
-    let selection = (
-        prop::sample::select(vec!["$all", "login", "click"]),
+    let events = prop::sample::subsequence(vec!["$all", "login", "click"], 1..=2);
+    let narrowed = (
         filters(),
         prop::option::of(prop::sample::select(CONDITIONS.to_vec())),
-    )
-        .prop_map(|(event, filters, condition)| EventSelection {
-            event: event.to_owned(),
-            filters,
-            condition: condition.map(|(text, _)| text.to_owned()),
-        });
+    );
+    let selections = (events, prop::collection::vec(narrowed, 2)).prop_map(|(events, narrowed)| {
+        let selection =
+            |(event, (filters, condition)): (&str, (Vec<Filter>, Option<Meaning<bool>>))| {
+                EventSelection {
+                    event: event.to_owned(),
+                    filters,
+                    condition: condition.map(|(text, _)| text.to_owned()),
+                }
+            };
+        events
+            .into_iter()
+            .zip(narrowed)
+            .map(selection)
+            .collect::<Vec<_>>()
+    });
     let part = prop_oneof![
         prop::sample::select(vec!["plan", "n"]).prop_map(property),
         prop::sample::select(COMPUTED.to_vec()).prop_map(|(text, _)| expression(text)),
     ];
-    (
-        prop::collection::vec(selection, 1..3),
-        prop::sample::select(vec![Measure::Total, Measure::Unique]),
-        prop::collection::vec(part, 0..3),
-        prop::sample::select(vec![Unit::Hour, Unit::Day]),
+    let units = vec![
+        Unit::Minute,
+        Unit::Hour,
+        Unit::Day,
+        Unit::Day,
+        Unit::Week,
+        Unit::Month,
+        Unit::Quarter,
+    ];
+    let zones = vec!["Europe/Berlin", "UTC", "Asia/Kolkata", "America/New_York"];
+    let axis = (
+        prop::sample::select(units),
         (0..3i32, 0..4i32),
-        prop::sample::select(vec![
-            "Europe/Berlin",
-            "UTC",
-            "Asia/Kolkata",
-            "America/New_York",
-        ]),
-    )
-        .prop_map(|(events, measure, breakdown, unit, (from, len), zone)| {
+        prop::sample::select(zones),
+        prop::sample::select(vec![WeekStart::Monday, WeekStart::Sunday]),
+    );
+    let windows = prop_oneof![
+        Just((None, false)),
+        Just((None, true)),
+        (1..4usize).prop_map(|buckets| (Some(buckets), false)),
+    ];
+    let compares = prop::sample::select(vec![
+        None,
+        Some(Compare::Named(NamedRange::Previous)),
+        Some(Compare::Offset {
+            offset: 2,
+            unit: CompareUnit::Day,
+        }),
+    ]);
+    let more = (
+        windows,
+        compares,
+        prop::sample::subsequence(FORMULAS.to_vec(), 0..=2),
+    );
+    let shape = (measures(), prop::collection::vec(part, 0..3));
+    (selections, shape, axis, more).prop_map(
+        |(events, (measure, breakdown), (unit, (from, len), zone, week_start), more)| {
+            let ((rolling, cumulative), compare, formulas) = more;
             let first = TimestampMs(T0).day().0 + from;
+            let len = if unit == Unit::Minute { 0 } else { len };
+            let formula = |(text, _): &FormulaMeaning| Formula {
+                name: (*text).to_owned(),
+                expression: (*text).to_owned(),
+            };
+            let formulas = if events.len() == 2 {
+                formulas
+            } else {
+                Vec::new()
+            };
             SegmentationRequest {
-                project: ProjectName::from("console"),
                 events,
                 measure,
                 breakdown,
@@ -177,8 +166,15 @@ fn requests() -> impl Strategy<Value = SegmentationRequest> {
                 from: Day(first),
                 to: Day(first + len),
                 timezone: Some(zone.to_owned()),
+                week_start,
+                rolling,
+                cumulative,
+                compare,
+                formulas: formulas.iter().map(formula).collect(),
+                ..simple(Measure::default(), &[])
             }
-        })
+        },
+    )
 }
 
 fn row() -> impl Strategy<Value = Row> {
@@ -192,6 +188,91 @@ fn row() -> impl Strategy<Value = Row> {
         .prop_map(|(person, time, event, plan, n)| (person, T0 + time, event, plan, n))
 }
 
+/// What an answer says of one range.
+struct Found<'a> {
+    buckets: &'a [String],
+    series: &'a [Series],
+    formulas: &'a [FormulaSeries],
+}
+
+/// Compares a range with the naive one; returns the keys of its series.
+fn agree(
+    found: &Found<'_>,
+    request: &SegmentationRequest,
+    (axis, expected): &(NaiveAxis, Naive),
+    also: &BTreeSet<(String, Label)>,
+) -> Result<BTreeSet<(String, Label)>, TestCaseError> {
+    prop_assert_eq!(found.buckets, &axis.labels[axis.shown..]);
+    let nothing = vec![naive_figure(&request.measure, &MergeMap::new(), &[]); found.buckets.len()];
+    let key = |series: &Series| (series.event.clone(), series.segment.clone());
+    let keys: BTreeSet<_> = found.series.iter().map(key).collect();
+    prop_assert_eq!(keys.len(), found.series.len(), "no series twice");
+    let wanted: BTreeSet<_> = expected.keys().chain(also).cloned().collect();
+    prop_assert_eq!(&keys, &wanted);
+    for series in found.series {
+        let wanted = expected.get(&key(series)).unwrap_or(&nothing);
+        prop_assert_eq!(series.values.len(), wanted.len());
+        for (at, (value, wanted)) in series.values.iter().zip(wanted).enumerate() {
+            prop_assert!(
+                near(*value, *wanted),
+                "{:?} in {} of {:?}: {:?}, not {:?}",
+                request.measure,
+                found.buckets[at],
+                key(series),
+                value,
+                wanted
+            );
+        }
+    }
+    for (number, formula) in request.formulas.iter().enumerate() {
+        let meaning = FORMULAS
+            .iter()
+            .find(|one| one.0 == formula.expression)
+            .unwrap()
+            .1;
+        let named = |input: usize| formula.expression.contains(["A", "B"][input]);
+        let segments: BTreeSet<&Label> = wanted
+            .iter()
+            .filter(|(event, _)| {
+                (0..2).any(|input| named(input) && request.events[input].event == *event)
+            })
+            .map(|(_, segment)| segment)
+            .collect();
+        let lines = found
+            .formulas
+            .iter()
+            .filter(|line| line.name == formula.name);
+        let lines: BTreeMap<&Label, _> = lines.map(|line| (&line.segment, &line.values)).collect();
+        prop_assert_eq!(
+            lines.keys().copied().collect::<BTreeSet<_>>(),
+            segments.clone(),
+            "{}",
+            number
+        );
+        for segment in segments {
+            let input = |input: usize, at: usize| {
+                let key = (request.events[input].event.clone(), segment.clone());
+                let value = expected.get(&key).unwrap_or(&nothing)[at];
+                if named(input) { value } else { Some(0.0) }
+            };
+            for (at, value) in lines[segment].iter().enumerate() {
+                let inputs = input(0, at).zip(input(1, at));
+                let wanted = inputs
+                    .map(|(a, b)| meaning(a, b))
+                    .filter(|wanted| wanted.is_finite());
+                prop_assert!(
+                    near(*value, wanted),
+                    "{}: {:?}, not {:?}",
+                    formula.name,
+                    value,
+                    wanted
+                );
+            }
+        }
+    }
+    Ok(keys)
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
     #[test]
@@ -203,34 +284,21 @@ proptest! {
         let links: Vec<_> = links.iter().map(|&(a, b)| (PersonNumber(a), PersonNumber(b))).collect();
         let merges = MergeMap::from_links(&links);
         let answer = run(&rows, &merges, &request, &QueryLimits::default()).unwrap();
-        let mut expected = naive(&rows, &merges, &request);
-        let count = |people: &Vec<u32>| match request.measure {
-            Measure::Total => people.len() as u64,
-            Measure::Unique => people.iter().collect::<BTreeSet<_>>().len() as u64,
-        };
-        let mut numbers = request.events.iter().enumerate();
-        let mut selection = numbers.next();
-        let mut seen: BTreeSet<Vec<Option<String>>> = BTreeSet::new();
-        for series in &answer.series {
-            // Series come by selection; a segment that repeats, or another event, begins the next selection.
-            while let Some((_, wanted)) = selection
-                && (wanted.event != series.event || seen.contains(&series.segment))
-            {
-                selection = numbers.next();
-                seen.clear();
-            }
-            let (number, _) = selection.expect("a series of a selection");
-            seen.insert(series.segment.clone());
-            if request.breakdown.is_empty() || request.events.len() == 1 {
-                let cells = expected.remove(&(number, series.segment.clone())).unwrap_or_default();
-                for (label, value) in answer.buckets.iter().zip(&series.values) {
-                    prop_assert_eq!(*value, cells.get(label).map_or(0, count), "{} {:?}", label, &series.segment);
-                }
-                prop_assert!(cells.keys().all(|label| answer.buckets.contains(label)));
-            }
-        }
-        if request.breakdown.is_empty() || request.events.len() == 1 {
-            prop_assert!(expected.is_empty(), "every segment is answered: {:?}", expected);
+        let found = Found { buckets: &answer.buckets, series: &answer.series, formulas: &answer.formulas };
+        let expected = naive(&rows, &merges, &request, None);
+        let keys = agree(&found, &request, &expected, &BTreeSet::new())?;
+        prop_assert_eq!(answer.compare.is_some(), request.compare.is_some());
+        if let Some(earlier) = &answer.compare {
+            let found = Found { buckets: &earlier.buckets, series: &earlier.series, formulas: &earlier.formulas };
+            let mut asked = request.clone();
+            (asked.from, asked.to) = (earlier.from, earlier.to);
+            let known: BTreeSet<_> = if request.formulas.is_empty() {
+                keys.clone()
+            } else {
+                let event = |segment: &Label| request.events.iter().map(|one| (one.event.clone(), segment.clone())).collect::<Vec<_>>();
+                keys.iter().flat_map(|(_, segment)| event(segment)).collect()
+            };
+            agree(&found, &asked, &naive(&rows, &merges, &asked, Some(&known)), &keys)?;
         }
     }
 }

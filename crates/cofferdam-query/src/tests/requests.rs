@@ -1,7 +1,9 @@
 //! Requests by hand: what a wrong one is told, the documented JSON, and `$other`.
 
 use super::*;
-use crate::{Filter, FilterOp, Operand};
+use crate::{
+    Aggregate, Compare, CompareUnit, Figure, Filter, FilterOp, Formula, Operand, PropertyMeasure,
+};
 use cofferdam_model::PersonNumber;
 
 #[test]
@@ -20,18 +22,27 @@ fn other_counts_people_once_and_comes_last() {
     };
     let mut merges = MergeMap::new();
     merges.link(PersonNumber(2), PersonNumber(3));
-    let answer = run(&rows, &merges, &simple(Measure::Unique, &["plan"]), &limits).unwrap();
+    let answer = run(
+        &rows,
+        &merges,
+        &simple(Measure::Count(CountMeasure::Unique), &["plan"]),
+        &limits,
+    )
+    .unwrap();
     let found: Vec<_> = answer
         .series
         .iter()
-        .map(|s| (s.segment[0].as_deref(), s.values[0]))
+        .map(|s| (s.segment[0].as_deref(), s.values[0].map(Figure::number)))
         .collect();
-    assert_eq!(found, [(Some("free"), 2), (Some("$other"), 2)]);
+    assert_eq!(
+        found,
+        [(Some("free"), Some(2.0)), (Some("$other"), Some(2.0))]
+    );
 }
 
 #[test]
 fn a_wrong_request_is_told_where_and_what_is_near() {
-    let mut request = simple(Measure::Total, &["pln"]);
+    let mut request = simple(Measure::default(), &["pln"]);
     let wrong = |request: &SegmentationRequest| match run(
         &[],
         &MergeMap::new(),
@@ -105,4 +116,109 @@ fn requests_and_answers_are_the_documented_json() {
 
 fn serde_json_from(text: &str) -> SegmentationRequest {
     serde_json::from_str(text).unwrap()
+}
+
+#[test]
+fn windows_measures_formulas_and_comparisons_are_checked() {
+    let wrong = |change: &dyn Fn(&mut SegmentationRequest)| {
+        let mut request = simple(Measure::default(), &[]);
+        change(&mut request);
+        match run(&[], &MergeMap::new(), &request, &QueryLimits::default()) {
+            Err(QueryError::Invalid {
+                path,
+                allowed,
+                suggestions,
+                ..
+            }) => (path, allowed, suggestions),
+            Err(QueryError::TooLarge { path, .. }) => (path, vec![], vec![]),
+            other => panic!("{other:?}"),
+        }
+    };
+    let path = |change: &dyn Fn(&mut SegmentationRequest)| wrong(change).0;
+    assert_eq!(path(&|request| request.rolling = Some(0)), "rolling");
+    assert_eq!(path(&|request| request.rolling = Some(401)), "rolling");
+    let both = |request: &mut SegmentationRequest| {
+        request.rolling = Some(2);
+        request.cumulative = true;
+    };
+    assert_eq!(path(&both), "cumulative");
+    let offset = |offset| {
+        Some(Compare::Offset {
+            offset,
+            unit: CompareUnit::Year,
+        })
+    };
+    assert_eq!(
+        path(&|request| request.compare = offset(0)),
+        "compare.offset"
+    );
+    assert_eq!(
+        path(&|request| request.compare = offset(10_001)),
+        "compare.offset"
+    );
+    assert_eq!(path(&|request| request.compare = offset(9_000)), "compare");
+    let many = |request: &mut SegmentationRequest| request.breakdown = vec![property("n"); 40];
+    assert_eq!(path(&many), "breakdown");
+    let measure = |name: &str| {
+        Measure::Property(PropertyMeasure {
+            aggregate: Aggregate::Sum,
+            property: property(name),
+        })
+    };
+    let (path, _, near) = wrong(&|request| request.measure = measure("plam"));
+    assert_eq!(
+        (path.as_str(), near),
+        ("measure.property", vec!["plan".to_owned()])
+    );
+    let formula = |text: &str| Formula {
+        name: "x".to_owned(),
+        expression: text.to_owned(),
+    };
+    let named = |request: &mut SegmentationRequest| {
+        request.formulas = vec![formula("A"), formula("A / B")];
+    };
+    let (path, allowed, _) = wrong(&named);
+    assert_eq!(
+        (path.as_str(), allowed),
+        ("formulas[1].expression", vec!["A".to_owned()])
+    );
+    let (path, ..) = wrong(&|request| request.formulas = vec![formula("A"); 21]);
+    assert_eq!(path, "formulas");
+}
+
+#[test]
+fn measures_and_comparisons_are_words_or_objects() {
+    let request = |rest: &str| {
+        let text = format!(
+            r#"{{"project":"console","events":[],"from":"2026-03-28","to":"2026-03-29",{rest}}}"#
+        );
+        serde_json::from_str::<SegmentationRequest>(&text)
+    };
+    let measured = request(r#""measure":"per_person""#).unwrap().measure;
+    assert_eq!(measured, Measure::Count(CountMeasure::PerPerson));
+    let measured = request(r#""measure":{"aggregate":"p95","property":"n"}"#).unwrap();
+    let Measure::Property(measure) = measured.measure else {
+        panic!("{measured:?}");
+    };
+    assert_eq!(
+        (measure.aggregate, measure.property),
+        (Aggregate::P95, property("n"))
+    );
+    let compare = request(r#""compare":{"offset":1,"unit":"week"}"#)
+        .unwrap()
+        .compare;
+    assert_eq!(
+        compare,
+        Some(Compare::Offset {
+            offset: 1,
+            unit: CompareUnit::Week
+        })
+    );
+    let error = request(r#""compare":"last""#).unwrap_err().to_string();
+    assert!(error.contains("`previous` or"), "{error}");
+    let error = request(r#""measure":"sum""#).unwrap_err().to_string();
+    assert!(
+        error.contains("`total`, `unique`, `per_person` or"),
+        "{error}"
+    );
 }

@@ -500,6 +500,11 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /**
+         * @description What is computed of values. All but `distinct` look at numbers only; values of other types are left out.
+         * @enum {string}
+         */
+        Aggregate: "sum" | "average" | "min" | "max" | "median" | "p25" | "p75" | "p90" | "p95" | "p99" | "distinct";
+        /**
          * @description Where buckets begin.
          * @enum {string}
          */
@@ -612,6 +617,36 @@ export interface components {
          * @enum {string}
          */
         ColumnKind: "boolean" | "integer" | "number" | "text" | "json";
+        /** @description Which earlier range is compared. */
+        Compare: components["schemas"]["NamedRange"] | {
+            /**
+             * Format: int32
+             * @description How many units, from 1.
+             */
+            offset: number;
+            /** @description Of which length. */
+            unit: components["schemas"]["CompareUnit"];
+        };
+        /**
+         * @description The unit of an offset.
+         * @enum {string}
+         */
+        CompareUnit: "day" | "week" | "month" | "quarter" | "year";
+        /** @description The earlier range. It can have more or fewer buckets: months differ. */
+        Comparison: {
+            /** @description As above. */
+            buckets: string[];
+            /** @description As above. */
+            formulas?: components["schemas"]["FormulaSeries"][];
+            /** @description First day. */
+            from: string;
+            /** @description As above. */
+            incomplete: boolean[];
+            /** @description The same segments as above, also those without events here; `$other` only where it has some. */
+            series: components["schemas"]["Series"][];
+            /** @description Last day, inclusive. */
+            to: string;
+        };
         /** @enum {string} */
         Consent: "opt_out" | "opt_in" | "none";
         /** @description The choice that is now on record. */
@@ -656,6 +691,11 @@ export interface components {
             signed: string | null;
             subprocessors: string[];
         };
+        /**
+         * @description What is counted.
+         * @enum {string}
+         */
+        CountMeasure: "total" | "unique" | "per_person";
         /**
          * @description What it takes to count in a bucket.
          * @enum {string}
@@ -1020,6 +1060,22 @@ export interface components {
              * @description Everything before this journal sequence number is visible.
              */
             next_seq: number;
+        };
+        /** @description Arithmetic over event selections. */
+        Formula: {
+            /** @description E.g. `A / B * 100`: letters, numbers, `+ - * / %`, parentheses, `floor`, `round` and `ceil`. */
+            expression: string;
+            /** @description What its series is called. */
+            name: string;
+        };
+        /** @description One line of a formula. */
+        FormulaSeries: {
+            /** @description The formula's name. */
+            name: string;
+            /** @description As in [`Series`]. */
+            segment: (string | null)[];
+            /** @description Per bucket the result; `null` where there is none, as for a division by zero. */
+            values: (number | null)[];
         };
         /** @description The answer. */
         Funnel: {
@@ -1390,13 +1446,15 @@ export interface components {
             /** @description What it does not get of this event, and why. */
             withheld: components["schemas"]["WithheldField"][];
         };
-        /**
-         * @description What is counted.
-         * @enum {string}
-         */
-        Measure: "total" | "unique";
+        /** @description What is measured. */
+        Measure: components["schemas"]["CountMeasure"] | components["schemas"]["PropertyMeasure"];
         /** @enum {string} */
         Mode: "enforce" | "observe";
+        /**
+         * @description An earlier range by its name.
+         * @enum {string}
+         */
+        NamedRange: "previous";
         /** @description A filter's operand. */
         Operand: null | boolean | number | string | unknown[];
         /** @description The form in which a recipient gets a field, or why it does not. */
@@ -1471,6 +1529,13 @@ export interface components {
             region: string;
             timezone: string;
             token: string;
+        };
+        /** @description What is computed of a property's values. */
+        PropertyMeasure: {
+            /** @description What. */
+            aggregate: components["schemas"]["Aggregate"];
+            /** @description Of which property or computed value. */
+            property: components["schemas"]["Breakdown"];
         };
         /** @description The blast radius of one vendor. */
         Radius: {
@@ -1664,9 +1729,12 @@ export interface components {
         RunMode: "serve" | "demo";
         /** @description The answer. */
         Segmentation: {
-            /** @description Start of each bucket: a local day, or for hours a local time with its offset. */
+            /** @description Start of each bucket: a local day, or for hours and minutes a local time with its offset. */
             buckets: string[];
-            /** @description Per bucket, whether it is not over yet or cut by the range. */
+            compare?: components["schemas"]["Comparison"] | null;
+            /** @description The formulas' series, in the request's order, each by segment as the series are. */
+            formulas?: components["schemas"]["FormulaSeries"][];
+            /** @description Per bucket, whether it, or for a rolling figure one of its window, is not over yet or cut by the range. */
             incomplete: boolean[];
             /** @description The series, by event selection in the request's order, then by total descending, `$other` last. */
             series: components["schemas"]["Series"][];
@@ -1677,29 +1745,44 @@ export interface components {
         SegmentationRequest: {
             /** @description By whose values the series are broken down. */
             breakdown?: components["schemas"]["Breakdown"][];
+            compare?: components["schemas"]["Compare"] | null;
+            /** @description Each figure is over all buckets from the first to its own. */
+            cumulative?: boolean;
             /** @description The series: one per event selection and segment. */
             events: components["schemas"]["EventSelection"][];
+            /**
+             * @description Arithmetic over the event selections, which are `A`, `B`, `C` and so on. With formulas, all selections are broken down into
+             *     the same segments: the largest of all together.
+             */
+            formulas?: components["schemas"]["Formula"][];
             /** @description First day, in the time zone. */
             from: string;
             /** @description What is counted. */
             measure?: components["schemas"]["Measure"];
             /** @description The project. */
             project: string;
+            /**
+             * @description Each figure is over so many buckets, ending with its own, as if they were one; those before `from` are read for it. Divide by
+             *     it in a formula for a moving average. Buckets are whole then: the first one begins where its week or month does.
+             */
+            rolling?: number | null;
             /** @description IANA time zone; absent means the project's, which the server fills in, else UTC. */
             timezone?: string | null;
             /** @description Last day, inclusive, in the time zone. */
             to: string;
             /** @description Length of a bucket. */
             unit?: components["schemas"]["Unit"];
+            /** @description On which day weeks begin. */
+            week_start?: components["schemas"]["WeekStart"];
         };
         /** @description One line of the chart. */
         Series: {
             /** @description The event selection's event. */
             event: string;
-            /** @description Per breakdown property its value as text, `null` where not set; `["$other"]` for the rest; empty without breakdown. */
+            /** @description Per breakdown its value as text, `null` where not set; `["$other"]` for the rest; empty without breakdown. */
             segment: (string | null)[];
-            /** @description Per bucket the count. */
-            values: number[];
+            /** @description Per bucket the figure; `null` where there is none, as for an average over nothing. */
+            values: (number | null)[];
         };
         /** @description What a field is. */
         SetField: {
@@ -1788,7 +1871,7 @@ export interface components {
          * @description Length of a bucket, in the time zone.
          * @enum {string}
          */
-        Unit: "hour" | "day" | "week" | "month";
+        Unit: "minute" | "hour" | "day" | "week" | "month" | "quarter";
         /** @description Which field to forget about. */
         UnsetField: {
             path: string;
@@ -1839,6 +1922,11 @@ export interface components {
             past: components["schemas"]["Past"][];
             vendors: components["schemas"]["Vendor"][];
         };
+        /**
+         * @description On which day weeks begin.
+         * @enum {string}
+         */
+        WeekStart: "monday" | "sunday";
         /**
          * @description From where a window is counted.
          * @enum {string}

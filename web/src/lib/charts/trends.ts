@@ -23,7 +23,7 @@ export function bucketLabel(bucket: string, unit: Unit = 'day'): string {
 }
 
 /** A line in two: what is complete, and the dashed rest, which shares the last complete point so that they meet. */
-export function split(values: number[], incomplete: boolean[]): { solid: (number | null)[]; dashed: (number | null)[] } {
+export function split(values: (number | null)[], incomplete: boolean[]): { solid: (number | null)[]; dashed: (number | null)[] } {
 	const near = (index: number) => incomplete[index - 1] === true || incomplete[index + 1] === true;
 	return {
 		solid: values.map((value, index) => (incomplete[index] ? null : value)),
