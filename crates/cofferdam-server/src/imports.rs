@@ -20,13 +20,13 @@ use crate::pipeline::{Pipeline, Unavailable};
 use crate::policies::PoliciesError;
 use crate::system::System;
 use cofferdam_access::{Caller, Import, Permit};
-use cofferdam_ledger::{FieldKey, FieldSetId, LedgerError, PastItem};
+use cofferdam_ledger::{FieldKey, LedgerError, PastItem};
 use cofferdam_model::{Category, Form, Incoming, PersonNumber, ProjectName, Refusal, VendorId};
 use cofferdam_policy::{Policy, Record, usable_time};
 use cofferdam_wire::export::{self, ExportFormat};
 use cofferdam_wire::{Notes, Rejected};
 pub use progress::Progress;
-use report::Tally;
+use report::Shapes;
 pub use report::{ImportReport, ImportedField};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -34,6 +34,8 @@ use thiserror::Error;
 
 /// Runs that are remembered; the oldest one is forgotten, and its caller begins again.
 const RUNS_MAX: usize = 64;
+/// What an event's name is, and its time where nothing else is said of it.
+const BEHAVIOR: Category = Category::of("user.behavior");
 
 /// Why a stretch was not taken.
 #[derive(Debug, Error)]
@@ -89,7 +91,6 @@ struct Run {
     committed: Progress,
     /// What the last stretch came to; remembered when the caller comes again.
     pending: Option<Progress>,
-    sets: HashMap<Vec<(Arc<str>, Category)>, FieldSetId>,
 }
 
 /// The imports under way.
@@ -131,7 +132,6 @@ impl System {
             source,
             committed: committed.clone(),
             pending: None,
-            sets: HashMap::new(),
         };
         let mut runs = self.imports.lock();
         runs.take_over(&run.job);
@@ -179,9 +179,9 @@ impl System {
         imported.rejected.sort_by_key(|rejected| rejected.index);
         let policy = self.policies.home_only()?;
         let mut progress = run.committed.clone();
-        let tally = Tally::of(&imported.records);
+        let shapes = Shapes::new(&imported.records);
         if let Some(vendor) = run.job.as_sent_to.clone() {
-            let items = self.past_items(&mut run, &policy, &imported.records)?;
+            let items = self.past_items(&policy, &shapes, &imported.records)?;
             progress.report.in_ledger += items.len() as u64;
             let (ledger, source) = (Arc::clone(&self.ledger), run.source.clone());
             tokio::task::spawn_blocking(move || {
@@ -190,7 +190,7 @@ impl System {
             .await??;
         }
         progress.lines = from + lines;
-        progress.report.add(&policy, &tally, &imported, lines);
+        progress.report.add(&policy, &shapes, &imported, lines);
         run.pending = Some(progress);
         Ok(imported.rejected)
     }
@@ -229,46 +229,41 @@ impl System {
     /// The records as a vendor had them: every field, in clear.
     fn past_items(
         &self,
-        run: &mut Run,
         policy: &Policy,
+        shapes: &Shapes,
         records: &[Record],
     ) -> Result<Vec<PastItem>, LedgerError> {
-        let behavior = Category::of("user.behavior");
         let time = policy.source().fields.get("time").copied();
-        let mut items = Vec::with_capacity(records.len());
-        for record in records {
-            let shape = record.shape();
+        let own = [("event", BEHAVIOR), ("time", time.unwrap_or(BEHAVIOR))];
+        let clear = |path: &Arc<str>, category| FieldKey {
+            path: Arc::clone(path),
+            category,
+            form: Form::Clear,
+        };
+        // Of each shape: as an update, as an event.
+        let mut sets = Vec::with_capacity(shapes.all.len());
+        for (shape, _) in &shapes.all {
             let fields = shape.iter();
-            let mut of: Vec<(Arc<str>, Category)> = fields
-                .map(|field| (Arc::clone(&field.path), field.category))
+            let mut keys: Vec<FieldKey> = fields
+                .map(|field| clear(&field.path, field.category))
                 .collect();
-            if record.is_event() {
-                of.push((Arc::from("event"), behavior));
-                of.push((Arc::from("time"), time.unwrap_or(behavior)));
-            }
-            let fields = match run.sets.get(&of) {
-                Some(set) => *set,
-                None => {
-                    let keys = of.iter().map(|(path, category)| FieldKey {
-                        path: Arc::clone(path),
-                        category: *category,
-                        form: Form::Clear,
-                    });
-                    let set = self.ledger.field_set(&keys.collect::<Vec<_>>())?;
-                    run.sets.insert(of, set);
-                    set
-                }
-            };
+            let update = self.ledger.field_set(&keys)?;
+            keys.extend(own.map(|(path, category)| clear(&Arc::from(path), category)));
+            sets.push([update, self.ledger.field_set(&keys)?]);
+        }
+        let items = records.iter().zip(&shapes.of);
+        let items = items.filter_map(|(record, shape)| {
+            let [update, event] = *sets.get(*shape)?;
             let person = record.person();
-            items.push(PastItem {
+            Some(PastItem {
                 person: Some(person).filter(|person| *person != PersonNumber::ORGANIZATIONS),
                 organization: record.organization(),
                 day: record.time().day(),
-                fields,
+                fields: if record.is_event() { event } else { update },
                 is_event: record.is_event(),
-            });
-        }
-        Ok(items)
+            })
+        });
+        Ok(items.collect())
     }
 }
 

@@ -8,6 +8,7 @@ use cofferdam_model::{Category, Day, Form, Refusal};
 use cofferdam_policy::{Policy, Record, ShapeField};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use utoipa::ToSchema;
 
@@ -61,42 +62,58 @@ pub struct ImportedField {
     pub count: u64,
 }
 
-/// Fields of some records, counted.
+/// The shapes of some records: those of an export have one of a few.
 #[derive(Debug, Default)]
-pub(super) struct Tally {
-    fields: HashMap<(Arc<str>, Category, Option<Refusal>), u64>,
+pub(super) struct Shapes {
+    /// Each shape, and how many records have it.
+    pub(super) all: Vec<(Arc<[ShapeField]>, u64)>,
+    /// Of each record: which of them.
+    pub(super) of: Vec<usize>,
 }
 
-impl Tally {
-    pub(super) fn of(records: &[Record]) -> Self {
-        // Most records of an export have one of a few shapes.
-        let mut shapes: Vec<(Arc<[ShapeField]>, u64)> = Vec::new();
-        let mut tally = Self::default();
+impl Shapes {
+    pub(super) fn new(records: &[Record]) -> Self {
+        let mut shapes = Self::default();
+        let mut known: HashMap<u64, Vec<usize>> = HashMap::new();
         for record in records {
             let shape = record.shape();
-            match shapes
-                .iter_mut()
-                .rev()
-                .take(16)
-                .find(|(known, _)| *known == shape)
-            {
-                Some((_, count)) => *count += 1,
-                None => shapes.push((shape, 1)),
+            let alike = known.entry(hash(&shape)).or_default();
+            let found = alike.iter().copied().find(|at| {
+                let known = shapes.all.get(*at);
+                known.is_some_and(|(known, _)| *known == shape)
+            });
+            let at = found.unwrap_or_else(|| {
+                alike.push(shapes.all.len());
+                shapes.all.push((shape, 0));
+                shapes.all.len() - 1
+            });
+            if let Some((_, count)) = shapes.all.get_mut(at) {
+                *count += 1;
             }
+            shapes.of.push(at);
         }
-        for (shape, count) in shapes {
-            for field in shape.iter() {
-                let key = (Arc::clone(&field.path), field.category, field.refusal);
-                *tally.fields.entry(key).or_default() += count;
-            }
-        }
-        tally
+        shapes
     }
+}
+
+fn hash(shape: &[ShapeField]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    for field in shape {
+        field.path.hash(&mut hasher);
+        field.refusal.hash(&mut hasher);
+    }
+    hasher.finish()
 }
 
 impl ImportReport {
     /// Adds a stretch.
-    pub(super) fn add(&mut self, policy: &Policy, tally: &Tally, imported: &Imported, lines: u64) {
+    pub(super) fn add(
+        &mut self,
+        policy: &Policy,
+        shapes: &Shapes,
+        imported: &Imported,
+        lines: u64,
+    ) {
         self.lines += lines;
         self.already_there += imported.duplicates as u64;
         for rejected in &imported.rejected {
@@ -113,10 +130,10 @@ impl ImportReport {
                 self.updates += 1;
             }
         }
-        self.add_fields(policy, tally);
+        self.add_fields(policy, shapes);
     }
 
-    fn add_fields(&mut self, policy: &Policy, tally: &Tally) {
+    fn add_fields(&mut self, policy: &Policy, shapes: &Shapes) {
         let fields = std::mem::take(&mut self.fields).into_iter();
         let mut counts: BTreeMap<ImportedField, u64> = fields
             .map(|field| {
@@ -129,7 +146,11 @@ impl ImportReport {
                 )
             })
             .collect();
-        for ((path, category, refusal), count) in &tally.fields {
+        let fields = shapes.all.iter().flat_map(|(shape, count)| {
+            let fields = shape.iter();
+            fields.map(move |field| ((&field.path, &field.category, &field.refusal), count))
+        });
+        for ((path, category, refusal), count) in fields {
             if *refusal == Some(Refusal::Secret) {
                 self.secrets_dropped += count;
             }

@@ -160,7 +160,10 @@ pub(super) async fn lines(
         return Err(ApiError::invalid("body", message));
     }
     system.imports.check(&run, asking.0).await?;
-    let rejected = system.import_lines(&run, from, bytes.into()).await?;
+    // What takes the processor is done beside the requests, not among them.
+    let runtime = tokio::runtime::Handle::current();
+    let taking = move || runtime.block_on(system.import_lines(&run, from, bytes.into()));
+    let rejected = tokio::task::spawn_blocking(taking).await??;
     Ok(Json(Taken {
         rejected: rejected.iter().map(RejectedLine::of).collect(),
     }))

@@ -6,14 +6,14 @@ mod generator;
 use crate::kill::{FIELDS, stored};
 use crate::process::Place;
 use crate::sink::{Dice, is_prove};
-use crate::support::{FakeVendor, Folder, RECEIVES, TestServer, server_with_vendor, until, verb};
+use crate::support::{FakeVendor, Folder, RECEIVES, TestServer, server_with_vendor, verb};
 use generator::Generator;
 use hyper::Method;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 fn figures(output: &std::process::Output) -> Value {
     let said = String::from_utf8_lossy(&output.stderr);
@@ -192,6 +192,15 @@ async fn an_export_is_kept_as_policy_says_told_to_the_ledger_and_sent_to_nobody(
         shown.to_string().contains("not_kept"),
         "counted with its reason: {shown}"
     );
+    // The policy of imports is archived beside the active one, once: a start finds both again.
+    let server = crate::support::again(server.stop().await, 1).await;
+    let people = server.folder.path("people.jsonl");
+    let arguments = ["mixpanel", people.to_str().unwrap(), "--kind", "people"];
+    figures(&import(&server.folder, &arguments).await);
+    let archived = std::fs::read_dir(server.folder.path("data/policies")).unwrap();
+    assert_eq!(archived.count(), 2);
+    server.track(crate::support::event(&token, "again")).await;
+    vendor.wait_for(2).await;
     server.stop().await;
 }
 
@@ -288,16 +297,20 @@ fn begin(place: &Place, file: &Path) -> Child {
 }
 
 /// Waits until the run has come behind this line: its rejects say how far it is.
-async fn behind(rejects_file: &Path, line: u64) {
-    until("the import's way", async || {
+async fn behind(run: &mut Child, rejects_file: &Path, line: u64) {
+    let begun = Instant::now();
+    loop {
         let text = std::fs::read_to_string(rejects_file).unwrap_or_default();
-        let last = text
-            .lines()
-            .rev()
-            .find_map(|line| serde_json::from_str::<Value>(line).ok());
-        last.is_some_and(|last| last["line"].as_u64().unwrap() > line)
-    })
-    .await;
+        let mut told = text.lines().rev();
+        let last = told.find_map(|line| serde_json::from_str::<Value>(line).ok());
+        if last.is_some_and(|last| last["line"].as_u64().unwrap() > line) {
+            return;
+        }
+        let ended = run.try_wait().unwrap();
+        assert!(ended.is_none(), "it ended before it was killed: {ended:?}");
+        assert!(begun.elapsed() < Duration::from_secs(1_800), "it hangs");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -314,14 +327,14 @@ async fn an_import_that_is_killed_twice_is_exact_in_store_and_ledger() {
     let expected = Generator::new(seed).write(&file, lines);
     // First without a server: the verb itself is killed.
     let mut run = begin(&place, &file);
-    behind(&rejects_file, lines / 10 + dice.below(lines / 10)).await;
+    behind(&mut run, &rejects_file, lines / 10 + dice.below(lines / 10)).await;
     run.kill().unwrap();
     run.wait().unwrap();
     // Then beside a server, which is killed.
     let mut server = place.command().spawn().unwrap();
     place.ready(&mut server).await;
-    let run = begin(&place, &file);
-    behind(&rejects_file, lines / 2 + dice.below(lines / 4)).await;
+    let mut run = begin(&place, &file);
+    behind(&mut run, &rejects_file, lines / 2 + dice.below(lines / 4)).await;
     server.kill().unwrap();
     server.wait().unwrap();
     let ended = tokio::task::spawn_blocking(|| run.wait_with_output()).await;
