@@ -252,11 +252,16 @@ fn a_held_property_is_that_of_the_first_step() {
             .map(|(hit, hold)| Hit { hold, ..hit })
             .collect()
     };
+    let other = held(story(&[(0, "A"), (1, "B")]));
     let hits = held(story(&[(0, "A"), (1, "B"), (2, "B"), (3, "C")]));
     for entry in [FunnelEntry::First, FunnelEntry::Best] {
         assert_eq!(
             reached(&Rules { entry, ..rules() }, &hits),
             [[Some(0), Some(2), Some(3)]]
+        );
+        assert_eq!(
+            reached(&Rules { entry, ..rules() }, &other),
+            [[Some(0), None, None]]
         );
     }
 }
