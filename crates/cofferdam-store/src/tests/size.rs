@@ -17,15 +17,43 @@ use std::sync::Arc;
 /// Bars, bytes an event: the nine columns, and these with seq and insert key.
 const BARS: (f64, f64) = (7.5, 17.0);
 
-/// The bench's events, batch by batch in the order of time; people are numbered as they come, as the vault does.
-fn batches(path: &str) -> impl Iterator<Item = Vec<HomeEvent>> {
-    let reader = ParquetRecordBatchReaderBuilder::try_new(File::open(path).unwrap()).unwrap();
-    let reader = reader.with_batch_size(50_000).build().unwrap();
-    let (mut numbers, mut count) = (HashMap::new(), 0);
-    reader.map(move |batch| events(&batch.unwrap(), &mut numbers, &mut count))
+/// Numbers for the bench's people, given as they come, as the vault does.
+#[derive(Default)]
+struct Numbers {
+    known: HashMap<u64, (u32, u32)>,
+    next: u32,
+    /// Whether two of five people begin with another number, which a few events later turns out to be theirs.
+    begin_anonymous: bool,
+    /// Anonymous number and the person's own.
+    links: Vec<[u32; 2]>,
 }
 
-fn events(batch: &RecordBatch, numbers: &mut HashMap<u64, u32>, count: &mut u64) -> Vec<HomeEvent> {
+/// Events that somebody sends before the sign-in.
+const ANONYMOUS_EVENTS: u32 = 3;
+
+impl Numbers {
+    fn of(&mut self, subject: u64) -> u32 {
+        let is_anonymous = self.begin_anonymous && subject % 5 < 2;
+        let (number, events) = self.known.entry(subject).or_insert((self.next, 0));
+        self.next += u32::from(*events == 0);
+        *events += 1;
+        if is_anonymous && *events == ANONYMOUS_EVENTS + 1 {
+            self.links.push([*number, self.next]);
+            *number = self.next;
+            self.next += 1;
+        }
+        *number
+    }
+}
+
+/// The bench's events, batch by batch in the order of time.
+fn batches(path: &str) -> impl Iterator<Item = RecordBatch> {
+    let reader = ParquetRecordBatchReaderBuilder::try_new(File::open(path).unwrap()).unwrap();
+    let reader = reader.with_batch_size(50_000).build().unwrap();
+    reader.map(Result::unwrap)
+}
+
+fn events(batch: &RecordBatch, numbers: &mut Numbers, count: &mut u64) -> Vec<HomeEvent> {
     let schema = batch.schema();
     let texts: Vec<(Arc<str>, &dyn AnyDictionaryArray)> = schema
         .fields()
@@ -41,8 +69,7 @@ fn events(batch: &RecordBatch, numbers: &mut HashMap<u64, u32>, count: &mut u64)
     let subjects = batch.column(0).as_primitive::<UInt64Type>();
     let times = batch.column(1).as_primitive::<TimestampMillisecondType>();
     let rows = (0..batch.num_rows()).map(|row| {
-        let next = u32::try_from(numbers.len()).unwrap();
-        let person = *numbers.entry(subjects.value(row)).or_insert(next);
+        let person = numbers.of(subjects.value(row));
         let text = |(_, keys, names): &(Arc<str>, Vec<usize>, &StringArray)| {
             names.value(keys[row]).to_owned()
         };
@@ -65,6 +92,54 @@ fn events(batch: &RecordBatch, numbers: &mut HashMap<u64, u32>, count: &mut u64)
     rows.collect()
 }
 
+/// Stores the events; returns how many.
+async fn fill(store: &Store, path: &str, numbers: &mut Numbers) -> u64 {
+    let (mut total, mut count) = (0, 0);
+    for batch in batches(path) {
+        let events = events(&batch, numbers, &mut count).into_iter();
+        let items: Vec<(u64, HomeItem)> = (total..).zip(events.map(HomeItem::Event)).collect();
+        total += items.len() as u64;
+        store.ingest_items(items, total).await.unwrap();
+        store.flush().await.unwrap();
+    }
+    store.compact().await.unwrap();
+    total
+}
+
+/// Makes the store that `cargo xtask bench reports` asks, in `COFFERDAM_BENCH_STORE`, and the links of its people beside it.
+#[tokio::test]
+async fn the_store_of_the_reports_bench() {
+    let [Ok(path), Ok(dir)] =
+        ["COFFERDAM_BENCH_EVENTS", "COFFERDAM_BENCH_STORE"].map(std::env::var)
+    else {
+        eprintln!("skipped: COFFERDAM_BENCH_STORE is not set");
+        return;
+    };
+    let dir = std::path::Path::new(&dir);
+    let mut options = options(dir);
+    options.clock = Arc::new(StandingClock(T0 + 900 * 86_400_000));
+    let store = Store::open(options).await.unwrap();
+    let mut numbers = Numbers {
+        begin_anonymous: true,
+        ..Numbers::default()
+    };
+    let total = fill(&store, &path, &mut numbers).await;
+    store.close().await;
+    let links: Vec<u8> = numbers
+        .links
+        .iter()
+        .flatten()
+        .flat_map(|number| number.to_le_bytes())
+        .collect();
+    std::fs::write(dir.join("links"), links).unwrap();
+    println!(
+        "{total} events of {} people, {} of whom began anonymous",
+        numbers.known.len(),
+        numbers.links.len()
+    );
+    assert!(total > 0);
+}
+
 #[tokio::test]
 async fn bytes_per_event_on_the_bench_data() {
     let Ok(path) = std::env::var("COFFERDAM_BENCH_EVENTS") else {
@@ -76,16 +151,7 @@ async fn bytes_per_event_on_the_bench_data() {
     // Long after, so that every day is merged whole.
     options.clock = Arc::new(StandingClock(T0 + 900 * 86_400_000));
     let store = Store::open(options).await.unwrap();
-    let mut total = 0;
-    for events in batches(&path) {
-        let items: Vec<(u64, HomeItem)> = (total..)
-            .zip(events.into_iter().map(HomeItem::Event))
-            .collect();
-        total += items.len() as u64;
-        store.ingest_items(items, total).await.unwrap();
-        store.flush().await.unwrap();
-    }
-    store.compact().await.unwrap();
+    let total = fill(&store, &path, &mut Numbers::default()).await;
     let version = store.inner.version();
     let files = version.files().count();
     let bytes: u64 = version.files().map(|(_, file)| file.bytes).sum();
