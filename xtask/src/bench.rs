@@ -33,6 +33,7 @@ const BENCHES: &[(&str, Bench)] = &[
     }),
     ("ledger", ledger),
     ("store", store),
+    ("reports", crate::reports::run),
     ("memory", memory),
 ];
 
@@ -68,7 +69,7 @@ fn example(package: &str, example: &str, arguments: &[String]) -> Result<()> {
 }
 
 /// A folder that stays between runs.
-fn folder(name: &str) -> Result<PathBuf> {
+pub(crate) fn folder(name: &str) -> Result<PathBuf> {
     let folder = target().join("bench").join(name);
     std::fs::create_dir_all(&folder)?;
     Ok(folder)

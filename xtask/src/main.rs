@@ -9,6 +9,7 @@ mod documented;
 mod edges;
 mod external;
 mod prove;
+mod reports;
 mod run;
 mod tidy;
 mod tools;

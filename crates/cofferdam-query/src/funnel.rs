@@ -17,7 +17,7 @@ use crate::segment::Segment;
 use crate::sweep::{Source, Sweep};
 use crate::timeline::{Hit, each_person};
 use crate::{QueryError, QueryLimits};
-use attempt::{Attempt, Rules, attempts};
+use attempt::{Attempt, Rules, Scratch, attempts};
 use cofferdam_access::{Permit, ReadReport};
 use cofferdam_model::{MergeMap, TimestampMs};
 #[cfg(test)]
@@ -102,7 +102,7 @@ struct Report<'a> {
     trend: Vec<Tally>,
     /// Per value of the breakdown, how many attempts it has.
     entered: Vec<u64>,
-    found: Vec<Attempt>,
+    found: Found,
 }
 
 impl<'a> Report<'a> {
@@ -118,14 +118,13 @@ impl<'a> Report<'a> {
             tally: Tally::new(steps, true),
             trend: vec![Tally::new(steps, false); buckets],
             entered: Vec::new(),
-            found: Vec::new(),
+            found: Found::default(),
         }
     }
 
     fn person(&mut self, hits: &[Hit]) {
         let whole = self.plan.whole.from().0..self.plan.whole.to().0;
-        found(&self.everybody, hits, &whole, &mut self.found);
-        for attempt in &self.found {
+        for attempt in self.found.of(&self.everybody, hits, &whole) {
             self.tally.add(&self.everybody, attempt);
         }
         if let Some(trend) = &self.plan.trend {
@@ -134,21 +133,15 @@ impl<'a> Report<'a> {
                 // Nobody enters in a bucket without rows.
                 let from = hits.partition_point(|hit| hit.time < entries.start);
                 if hits.get(from).is_some_and(|hit| hit.time < entries.end) {
-                    found(
-                        &self.everybody,
-                        hits.get(from..).unwrap_or(&[]),
-                        &entries,
-                        &mut self.found,
-                    );
-                    for attempt in &self.found {
+                    let rows = hits.get(from..).unwrap_or(&[]);
+                    for attempt in self.found.of(&self.everybody, rows, &entries) {
                         tally.add(&self.everybody, attempt);
                     }
                 }
             }
         }
         if self.plan.has_breakdown {
-            found(&self.plan.rules, hits, &whole, &mut self.found);
-            for attempt in &self.found {
+            for attempt in self.found.of(&self.plan.rules, hits, &whole) {
                 if let Some(value) = value_of(self.plan, attempt) {
                     let value = value as usize;
                     if value >= self.entered.len() {
@@ -191,13 +184,26 @@ impl<'a> Report<'a> {
     }
 }
 
-/// A person's attempts; none where one of them takes the person out of all counts but that of the excluded.
-fn found(rules: &Rules, hits: &[Hit], entries: &Range<i64>, found: &mut Vec<Attempt>) {
-    found.clear();
-    attempts(rules, hits, entries, &mut |attempt| found.push(*attempt));
-    if rules.excluded == Excluded::Removed && found.iter().any(|attempt| attempt.excluded) {
-        found.retain(|attempt| attempt.excluded);
-        found.truncate(1);
+/// A person's attempts.
+#[derive(Debug, Default)]
+struct Found {
+    all: Vec<Attempt>,
+    scratch: Scratch,
+}
+
+impl Found {
+    /// None where one of them takes the person out of all counts but that of the excluded.
+    fn of(&mut self, rules: &Rules, hits: &[Hit], entries: &Range<i64>) -> &[Attempt] {
+        let Self { all, scratch } = self;
+        all.clear();
+        attempts(rules, hits, entries, scratch, &mut |attempt| {
+            all.push(*attempt);
+        });
+        if rules.excluded == Excluded::Removed && all.iter().any(|attempt| attempt.excluded) {
+            all.retain(|attempt| attempt.excluded);
+            all.truncate(1);
+        }
+        all
     }
 }
 
@@ -246,11 +252,10 @@ fn segments<S: Source>(
     }
     let mut tallies = vec![Tally::new(plan.rules.steps, true); other + 2];
     let whole = plan.whole.from().0..plan.whole.to().0;
-    let mut buffer = Vec::new();
+    let mut found = Found::default();
     each_person(sweep, limits.timeline_bytes_max, &mut |_, hits| {
-        found(&plan.rules, hits, &whole, &mut buffer);
         let mut is_in_other = false;
-        for attempt in &buffer {
+        for attempt in found.of(&plan.rules, hits, &whole) {
             let place = value_of(plan, attempt).map_or(unset, |value| {
                 places.get(value as usize).copied().unwrap_or(other)
             });

@@ -92,20 +92,33 @@ impl Attempt {
     }
 }
 
+/// Memory that is used again for every person.
+#[derive(Debug, Default)]
+pub(crate) struct Scratch {
+    /// For every step, and value held, the latest attempt that has come that far.
+    chains: Vec<Attempt>,
+}
+
 /// Calls `found` with a person's attempts that count; those that met an exclusion are among them.
 pub(crate) fn attempts(
     rules: &Rules,
     hits: &[Hit],
     entries: &Range<i64>,
+    scratch: &mut Scratch,
     found: &mut impl FnMut(&Attempt),
 ) {
+    // Most people never come to the first step, and most of the others not to the second.
+    let met = hits.iter().fold(0, |met, hit| met | hit.mask);
+    if rules.order != FunnelOrder::Any && met & 1 == 0 {
+        return;
+    }
     match rules.count {
-        FunnelCount::Uniques => unique(rules, hits, entries, found),
+        FunnelCount::Uniques => unique(rules, hits, entries, scratch, found),
         FunnelCount::Sessions => {
             let gap = rules.session_gap;
             let mut is_one = |one: &Hit, other: &Hit| other.time - one.time <= gap;
             for session in hits.chunk_by(&mut is_one) {
-                unique(rules, session, entries, found);
+                unique(rules, session, entries, scratch, found);
             }
         }
         FunnelCount::Totals => {
@@ -119,9 +132,15 @@ pub(crate) fn attempts(
 }
 
 /// One attempt, or with a breakdown by the first step one for each value.
-fn unique(rules: &Rules, hits: &[Hit], entries: &Range<i64>, found: &mut impl FnMut(&Attempt)) {
+fn unique(
+    rules: &Rules,
+    hits: &[Hit],
+    entries: &Range<i64>,
+    scratch: &mut Scratch,
+    found: &mut impl FnMut(&Attempt),
+) {
     if !rules.by_value {
-        if let Some(attempt) = one(rules, hits, entries, None) {
+        if let Some(attempt) = one(rules, hits, entries, None, scratch) {
             found(&attempt);
         }
         return;
@@ -133,16 +152,24 @@ fn unique(rules: &Rules, hits: &[Hit], entries: &Range<i64>, found: &mut impl Fn
         }
     }
     for value in values {
-        if let Some(attempt) = one(rules, hits, entries, Some(value)) {
+        if let Some(attempt) = one(rules, hits, entries, Some(value), scratch) {
             found(&attempt);
         }
     }
 }
 
-fn one(rules: &Rules, hits: &[Hit], entries: &Range<i64>, value: Option<u32>) -> Option<Attempt> {
+fn one(
+    rules: &Rules,
+    hits: &[Hit],
+    entries: &Range<i64>,
+    value: Option<u32>,
+    scratch: &mut Scratch,
+) -> Option<Attempt> {
     match (rules.entry, rules.order) {
         (FunnelEntry::First, _) => first(rules, hits, entries, value).map(|(attempt, _)| attempt),
-        (FunnelEntry::Best, FunnelOrder::Loose) => best_loose(rules, hits, entries, value),
+        (FunnelEntry::Best, FunnelOrder::Loose) => {
+            best_loose(rules, hits, entries, value, &mut scratch.chains)
+        }
         (FunnelEntry::Best, FunnelOrder::Strict | FunnelOrder::Any) => {
             best_of_all(rules, hits, entries, value)
         }
@@ -294,45 +321,49 @@ fn is_better(rules: &Rules, new: &Attempt, old: Option<&Attempt>) -> bool {
     })
 }
 
-/// For every step the latest attempt that has come that far.
+/// The best attempt, by carrying on for every step the latest one that has come that far.
 fn best_loose(
     rules: &Rules,
     hits: &[Hit],
     entries: &Range<i64>,
     value: Option<u32>,
+    chains: &mut Vec<Attempt>,
 ) -> Option<Attempt> {
-    let mut chains: Vec<Vec<Attempt>> = vec![Vec::new(); rules.steps];
+    chains.clear();
     let mut best: Option<Attempt> = None;
     let mut excluded: Option<Attempt> = None;
+    let steps = steps_mask(rules);
     for hit in hits {
+        let mut fits = hit.mask & steps;
         let mut filled = false;
-        for step in (0..rules.steps).rev() {
-            if hit.mask >> step & 1 == 0 {
-                continue;
-            }
+        // The last step first, so that a row fills one step of an attempt.
+        while fits != 0 {
+            let step = fits.ilog2() as usize;
+            fits &= !(1 << step);
             let new = if step == 0 {
                 enters(rules, hit, entries, value).then(|| Attempt::new(0, hit))
             } else {
-                extended(rules, &chains, step, hit)
+                extended(rules, chains, step, hit)
             };
             let Some(new) = new else { continue };
             filled = true;
             if is_better(rules, &new, best.as_ref()) {
                 best = Some(new);
             }
-            if let Some(slot) = chains.get_mut(step) {
-                slot.retain(|known| known.hold != new.hold);
-                slot.push(new);
+            let same = |known: &&mut Attempt| known.last == step && known.hold == new.hold;
+            match chains.iter_mut().find(same) {
+                Some(known) => *known = new,
+                None => chains.push(new),
             }
         }
-        if filled || hit.mask >> rules.steps == 0 {
-            continue;
-        }
-        for (last, chain) in chains.iter_mut().enumerate() {
-            if excluded_after(rules, last, hit) {
-                excluded = chain.pop().or(excluded);
-                chain.clear();
-            }
+        if !filled && hit.mask >> rules.steps != 0 {
+            chains.retain(|chain| {
+                let is_over = excluded_after(rules, chain.last, hit);
+                if is_over {
+                    excluded = Some(*chain);
+                }
+                !is_over
+            });
         }
     }
     match (rules.excluded, excluded) {
@@ -348,15 +379,15 @@ fn best_loose(
 }
 
 /// The latest attempt that a row carries on to a step.
-fn extended(rules: &Rules, chains: &[Vec<Attempt>], step: usize, hit: &Hit) -> Option<Attempt> {
+fn extended(rules: &Rules, chains: &[Attempt], step: usize, hit: &Hit) -> Option<Attempt> {
     for before in (0..step).rev() {
-        let known = chains.get(before)?.iter().find(|attempt| {
+        let known = chains.iter().find(|attempt| {
             let since = if rules.since_step {
                 attempt.latest
             } else {
                 attempt.began
             };
-            attempt.hold == hit.hold && hit.time - since <= rules.window
+            attempt.last == before && attempt.hold == hit.hold && hit.time - since <= rules.window
         });
         if let Some(attempt) = known {
             let mut new = *attempt;

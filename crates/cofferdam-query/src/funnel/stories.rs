@@ -1,6 +1,6 @@
 //! The rules of attempts one by one, over stories of a few events.
 
-use super::attempt::{Attempt, Exclusion, Rules, attempts};
+use super::attempt::{Attempt, Exclusion, Rules, Scratch, attempts};
 use super::request::{Excluded, FunnelCount, FunnelEntry, FunnelOrder, StrictAmong};
 use crate::timeline::Hit;
 
@@ -44,14 +44,22 @@ fn rules() -> Rules {
 /// Per attempt the seconds at which each step was reached.
 fn reached(rules: &Rules, story: &[Hit]) -> Vec<Vec<Option<i64>>> {
     let mut all = Vec::new();
-    attempts(rules, story, &(0..i64::MAX), &mut |attempt: &Attempt| {
-        let steps = 0..rules.steps;
-        all.push(
-            steps
-                .map(|step| (attempt.reached >> step & 1 == 1).then(|| attempt.times[step] / 1000))
-                .collect(),
-        );
-    });
+    attempts(
+        rules,
+        story,
+        &(0..i64::MAX),
+        &mut Scratch::default(),
+        &mut |attempt: &Attempt| {
+            let steps = 0..rules.steps;
+            all.push(
+                steps
+                    .map(|step| {
+                        (attempt.reached >> step & 1 == 1).then(|| attempt.times[step] / 1000)
+                    })
+                    .collect(),
+            );
+        },
+    );
     all
 }
 
@@ -127,9 +135,15 @@ fn equal_times_stand_in_the_order_of_arrival_and_the_grace_takes_either() {
 fn an_exclusion_ends_the_attempt_or_takes_the_person_out() {
     let story = story(&[(0, "A"), (1, "x"), (2, "B"), (3, "C")]);
     let mut excluded = 0;
-    attempts(&rules(), &story, &(0..i64::MAX), &mut |attempt| {
-        excluded += u32::from(attempt.excluded);
-    });
+    attempts(
+        &rules(),
+        &story,
+        &(0..i64::MAX),
+        &mut Scratch::default(),
+        &mut |attempt| {
+            excluded += u32::from(attempt.excluded);
+        },
+    );
     assert_eq!(reached(&rules(), &story), [[Some(0), None, None]]);
     assert_eq!(excluded, 1);
     // After step 2 only: then the one before it means nothing.
