@@ -124,6 +124,13 @@ impl Expression {
     pub(crate) fn uses(&self, input: usize) -> bool {
         self.root.uses(input)
     }
+
+    /// The parts that are all true exactly where it is.
+    fn conjuncts(&self) -> Vec<&Node> {
+        let mut parts = Vec::new();
+        self.root.conjuncts(&mut parts);
+        parts
+    }
 }
 
 impl Node {
@@ -141,6 +148,18 @@ impl Node {
                 .fold(first.value(inputs), |left, (operator, right)| {
                     left.binary(*operator, &right.value(inputs))
                 }),
+        }
+    }
+
+    fn conjuncts<'a>(&'a self, parts: &mut Vec<&'a Self>) {
+        match self {
+            Self::Chain(first, rest)
+                if rest.iter().all(|(operator, _)| *operator == Binary::And) =>
+            {
+                first.conjuncts(parts);
+                rest.iter().for_each(|(_, node)| node.conjuncts(parts));
+            }
+            node => parts.push(node),
         }
     }
 

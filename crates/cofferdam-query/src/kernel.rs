@@ -6,11 +6,11 @@
 
 use crate::answer::Figure;
 use crate::buckets::Buckets;
-use crate::measure::Cells;
+use crate::measure::{Cells, Kind};
 use crate::plan::Plan;
 use crate::segment::{Segment, segments};
 use crate::selection::Selection;
-use crate::{QueryError, QueryLimits};
+use crate::{CountMeasure, QueryError, QueryLimits};
 use cofferdam_model::{Day, MergeMap, PersonNumber};
 use cofferdam_store::ColumnBatch;
 use foldhash::fast::RandomState;
@@ -33,12 +33,7 @@ impl Totals {
     ) {
         let keep = keep(selection, batch);
         let (codes, labels) = segments(&plan.breakdown, &batch.columns, batch.len());
-        let mut counts = vec![0u64; labels.len()];
-        for (code, keep) in codes.iter().zip(keep) {
-            if let Some(count) = counts.get_mut(*code as usize) {
-                *count += u64::from(keep);
-            }
-        }
+        let counts = code_counts(&codes, &keep, labels.len());
         for (label, count) in labels.into_iter().zip(counts) {
             let full = self.counts.len() >= limits.distinct_max;
             if count == 0 || (full && !self.counts.contains_key(&label)) {
@@ -120,6 +115,10 @@ impl Counter {
             .map(|label| self.index.get(label).copied().unwrap_or(self.other))
             .collect();
         let (first, last) = buckets.of_day(batch.day);
+        if plan.kind == Kind::Count(CountMeasure::Total) && first == last {
+            self.add_counts(&series, &code_counts(&codes, &keep, labels.len()), first);
+            return Ok(());
+        }
         let touched = &mut self.touched;
         let rows = (0..)
             .zip(&batch.time)
@@ -141,6 +140,17 @@ impl Counter {
         let measured = plan.measured.and_then(|column| batch.columns.get(column));
         self.cells.add(rows, person, measured);
         self.cells.check(limits)
+    }
+
+    /// Adds so many rows of each local code, all in one bucket.
+    fn add_counts(&mut self, series: &[u32], counts: &[u64], bucket: usize) {
+        for (series, count) in series.iter().zip(counts) {
+            let series = *series as usize;
+            self.cells.add_count(series * self.buckets + bucket, *count);
+            if let Some(touched) = self.touched.get_mut(series) {
+                *touched |= *count > 0;
+            }
+        }
     }
 
     /// Closes all buckets.
@@ -171,6 +181,20 @@ impl Figures {
             .map(|bucket| self.cells.figure(series, bucket))
             .collect()
     }
+}
+
+/// Rows kept of each local code.
+fn code_counts(codes: &[u32], keep: &[bool], number: usize) -> Vec<u64> {
+    if number == 1 {
+        return vec![keep.iter().map(|keep| u64::from(*keep)).sum()];
+    }
+    let mut counts = vec![0u64; number];
+    for (code, keep) in codes.iter().zip(keep) {
+        if let Some(count) = counts.get_mut(*code as usize) {
+            *count += u64::from(*keep);
+        }
+    }
+    counts
 }
 
 /// Which rows an event selection takes.

@@ -289,6 +289,13 @@ impl Cells {
         }
     }
 
+    /// Adds so many rows to a cell that counts them.
+    pub(crate) fn add_count(&mut self, cell: usize, rows: u64) {
+        if let Some(count) = self.counts.get_mut(cell) {
+            *count += rows;
+        }
+    }
+
     /// Refuses where too much is kept.
     pub(crate) fn check(&self, limits: &QueryLimits) -> Result<(), QueryError> {
         let pages = self.sets.as_ref().map_or(0, |sets| sets.pages);

@@ -6,6 +6,7 @@ use crate::filter::text;
 use cofferdam_store::{Codes, ColumnData, Scalar};
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
+use std::hash::Hash;
 use std::sync::Arc;
 
 /// A segment: per breakdown property its value as text.
@@ -46,6 +47,13 @@ pub(crate) fn coded(column: &ColumnData) -> (Vec<u32>, Vec<Option<Arc<str>>>) {
         let texts = names.iter().cloned().map(Some).chain([None]).collect();
         return (codes.iter().map(|code| unset.min(*code)).collect(), texts);
     }
+    if let ColumnData::Int(values) = column {
+        return numbered(values.iter().copied(), Scalar::Int);
+    }
+    if let ColumnData::Float(values) = column {
+        let bits = values.iter().map(|value| value.map(f64::to_bits));
+        return numbered(bits, |bits| Scalar::Float(f64::from_bits(bits)));
+    }
     let mut known: HashMap<Option<Arc<str>>, u32, RandomState> = HashMap::default();
     let mut texts = Vec::new();
     let mut last: Option<(Scalar, u32)> = None;
@@ -64,6 +72,24 @@ pub(crate) fn coded(column: &ColumnData) -> (Vec<u32>, Vec<Option<Arc<str>>>) {
             });
             last = Some((scalar, code));
             code
+        })
+        .collect();
+    (codes, texts)
+}
+
+/// Numbers as codes: each different one becomes a text once.
+fn numbered<K: Copy + Eq + Hash>(
+    values: impl Iterator<Item = Option<K>>,
+    scalar: impl Fn(K) -> Scalar,
+) -> (Vec<u32>, Vec<Option<Arc<str>>>) {
+    let mut known: HashMap<Option<K>, u32, RandomState> = HashMap::default();
+    let mut texts = Vec::new();
+    let codes = values
+        .map(|value| {
+            *known.entry(value).or_insert_with(|| {
+                texts.push(value.and_then(|value| text(&scalar(value))));
+                u32::try_from(texts.len() - 1).unwrap_or(u32::MAX)
+            })
         })
         .collect();
     (codes, texts)

@@ -1,7 +1,7 @@
 //! An expression over the columns of batches.
 //!
 //! Invariant: of one text column each distinct text is evaluated once per batch, whatever the number of rows; otherwise a row with the
-//! values of the row before it is not evaluated again.
+//! values of the row before it is not evaluated again. The parts of an `and` are conditions of their own, for rows that are still kept.
 
 use super::parser::parse;
 use super::{Expression, Node, Value};
@@ -52,17 +52,19 @@ impl Bound {
 
     /// Clears the rows of `keep` for which it is not true.
     pub(crate) fn narrow(&self, columns: &[ColumnData], keep: &mut [bool]) {
-        let mut rows = Rows::new(self, columns);
-        for (row, keep) in keep.iter_mut().enumerate() {
-            if *keep {
-                *keep = rows.value(row).is_true();
+        for part in self.expression.conjuncts() {
+            let mut rows = Rows::new(part, &self.columns, columns);
+            for (row, keep) in keep.iter_mut().enumerate() {
+                if *keep {
+                    *keep = rows.value(row).is_true();
+                }
             }
         }
     }
 
     /// Its values as a column of numbers; what is no number is not set.
     pub(crate) fn numbers(&self, columns: &[ColumnData], len: usize) -> ColumnData {
-        let mut rows = Rows::new(self, columns);
+        let mut rows = Rows::new(&self.expression.root, &self.columns, columns);
         let number = |row| match rows.value(row) {
             Value::Number(number) => Some(*number),
             _ => None,
@@ -72,7 +74,7 @@ impl Bound {
 
     /// Its values as a column of texts, as a report shows them.
     pub(crate) fn texts(&self, columns: &[ColumnData], len: usize) -> ColumnData {
-        let mut rows = Rows::new(self, columns);
+        let mut rows = Rows::new(&self.expression.root, &self.columns, columns);
         let mut names = Vec::new();
         let mut known: HashMap<Arc<str>, u32, RandomState> = HashMap::default();
         let mut last: Option<(Value, u32)> = None;
@@ -100,31 +102,30 @@ impl Bound {
 
 /// A batch's values, row by row.
 struct Rows<'a> {
-    expression: &'a Expression,
-    columns: Vec<&'a ColumnData>,
+    node: &'a Node,
+    /// The columns that are used, each with its input and its value in the row before.
+    columns: Vec<(usize, &'a ColumnData, Scalar)>,
     /// Per code of the only column, if it is one of texts; the last is that of "not set".
     by_code: Vec<Option<Value>>,
-    /// The inputs of the row before, as scalars and as values, and its value.
-    scalars: Vec<Scalar>,
+    /// The inputs of the row before, and its value.
     inputs: Vec<Value>,
     last: Option<Value>,
 }
 
 impl<'a> Rows<'a> {
-    fn new(bound: &'a Bound, columns: &'a [ColumnData]) -> Self {
-        let columns: Vec<&ColumnData> = bound
-            .columns
-            .iter()
-            .filter_map(|column| columns.get(*column))
+    fn new(node: &'a Node, positions: &[usize], columns: &'a [ColumnData]) -> Self {
+        let columns: Vec<_> = (0..)
+            .zip(positions)
+            .filter(|(input, _)| node.uses(*input))
+            .filter_map(|(input, column)| Some((input, columns.get(*column)?, Scalar::Null)))
             .collect();
         let by_code = match columns.as_slice() {
-            [ColumnData::Text(codes)] => vec![None; codes.names.len() + 1],
+            [(_, ColumnData::Text(codes), _)] => vec![None; codes.names.len() + 1],
             _ => Vec::new(),
         };
         Self {
-            expression: &bound.expression,
-            scalars: vec![Scalar::Null; columns.len()],
-            inputs: vec![Value::Undefined; columns.len()],
+            node,
+            inputs: vec![Value::Undefined; positions.len()],
             columns,
             by_code,
             last: None,
@@ -132,28 +133,31 @@ impl<'a> Rows<'a> {
     }
 
     fn value(&mut self, row: usize) -> &Value {
-        if let [ColumnData::Text(codes)] = self.columns.as_slice() {
+        if let [(input, ColumnData::Text(codes), _)] = self.columns.as_slice() {
             let unset = codes.names.len();
             let code = codes.codes.get(row).map_or(unset, |code| *code as usize);
             return match self.by_code.get_mut(code.min(unset)) {
                 Some(value) => value.get_or_insert_with(|| {
-                    let text = codes.names.get(code).cloned();
-                    self.expression
-                        .value(&[text.map_or(Value::Undefined, Value::Text)])
+                    if let Some(input) = self.inputs.get_mut(*input) {
+                        let text = codes.names.get(code).cloned();
+                        *input = text.map_or(Value::Undefined, Value::Text);
+                    }
+                    self.node.value(&self.inputs)
                 }),
                 None => &Value::Undefined,
             };
         }
-        let inputs = self.inputs.iter_mut().zip(&mut self.scalars);
-        for (column, (input, scalar)) in self.columns.iter().zip(inputs) {
+        for (input, column, before) in &mut self.columns {
             let new = column.scalar(row);
-            if new != *scalar {
-                *input = Value::of(&new);
-                *scalar = new;
+            if new != *before {
+                if let Some(input) = self.inputs.get_mut(*input) {
+                    *input = Value::of(&new);
+                }
+                *before = new;
                 self.last = None;
             }
         }
         self.last
-            .get_or_insert_with(|| self.expression.value(&self.inputs))
+            .get_or_insert_with(|| self.node.value(&self.inputs))
     }
 }

@@ -31,7 +31,11 @@ pub(super) fn naive_match(filter: &Filter, row: &Row) -> bool {
 pub(super) type Meaning<T> = (&'static str, fn(&Row) -> T);
 
 /// Conditions as text, and what they mean.
-pub(super) const CONDITIONS: [Meaning<bool>; 4] = [
+pub(super) const CONDITIONS: [Meaning<bool>; 5] = [
+    (
+        r#"properties["n"] > 1 and (properties["plan"] != "Pro" and 5 > properties["n"])"#,
+        |row| row.4.is_some_and(|n| n > 1 && n < 5) && row.3 != Some(1),
+    ),
     (r#"properties["plan"] == "Pro""#, |row| row.3 == Some(1)),
     (r#"not defined(properties["plan"])"#, |row| row.3.is_none()),
     (
