@@ -32,6 +32,11 @@ const EXTERNAL: &[External] = &[
         run: second_engine,
     },
     External {
+        short: "reports",
+        name: "funnels, retention and flows recomputed in Python from what was sent",
+        run: reports,
+    },
+    External {
         short: "clients",
         name: "the real SDKs: Python, Node, browser",
         run: real_clients,
@@ -157,6 +162,19 @@ fn ledger() -> Result<()> {
 fn second_engine() -> Result<()> {
     let python = tools::python("duckdb", &tools::DUCKDB)?;
     step(&mut script(&python, "check_snapshot.py"))
+}
+
+fn reports() -> Result<()> {
+    let python = tools::python("plain", &[])?;
+    let seeds = if std::env::var_os("COFFERDAM_PROVE").is_some() {
+        ["20261120", "20261121"].as_slice()
+    } else {
+        &["20261120"]
+    };
+    for seed in seeds {
+        step(script(&python, "report_recount.py").arg(seed))?;
+    }
+    Ok(())
 }
 
 fn real_clients() -> Result<()> {

@@ -67,6 +67,10 @@ const PROOFS: &[Proof] = &[
         run: Run::Step("snapshot"),
     },
     Proof {
+        name: "reports",
+        run: Run::Step("reports"),
+    },
+    Proof {
         name: "clients",
         run: Run::Step("clients"),
     },

@@ -1,6 +1,6 @@
 //! CPU milliseconds of reports over the bench's store (`cargo xtask bench reports`).
 //!
-//! `reports DIR [ROUNDS]`: DIR is what the store's test `the_store_of_the_reports_bench` made. One JSON line per report: the best round
+//! `reports DIR [ROUNDS [REPORT]]`: DIR is what the store's test `the_store_of_the_reports_bench` made. One JSON line per report: the best round
 //! with the hot columns in memory, the best without, and the first figures of the answer, so that peers can be held against them.
 //! All work is done on one thread, whose CPU time the kernel counts in nanoseconds.
 
@@ -188,7 +188,10 @@ fn main() -> Result<()> {
         options.limits.hot_bytes_max = hot_bytes_max;
         runtime.block_on(Store::open(options))
     };
-    for report in REPORTS.iter().filter(|report| report.starts_with(only)) {
+    for report in REPORTS
+        .iter()
+        .filter(|report| only.is_empty() || **report == only)
+    {
         let mut ms = Vec::new();
         let mut answers = Vec::new();
         for hot_bytes_max in [1 << 30, 0] {

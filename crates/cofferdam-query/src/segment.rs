@@ -25,6 +25,11 @@ pub(crate) fn segments(
             continue;
         };
         let (inner, texts) = coded(column);
+        if labels.len() == 1 && labels.first().is_some_and(Vec::is_empty) {
+            // The first column's codes are those of its texts.
+            (codes, labels) = (inner, texts.into_iter().map(|text| vec![text]).collect());
+            continue;
+        }
         let mut pairs: HashMap<(u32, u32), u32, RandomState> = HashMap::default();
         let mut joined = Vec::new();
         for (code, inner) in codes.iter_mut().zip(inner) {

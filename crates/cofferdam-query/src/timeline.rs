@@ -35,7 +35,7 @@ pub(crate) fn each_person<S: Source>(
     while pass < passes {
         match gather(sweep, passes, pass, rows_max)? {
             Some(gathered) => {
-                gathered.each(person)?;
+                each(gathered, person)?;
                 pass += 1;
             }
             None if pass == 0 && passes < PASSES_MAX => passes *= 2,
@@ -51,9 +51,9 @@ pub(crate) fn each_person<S: Source>(
     Ok(())
 }
 
-/// Rows with their persons, in the order of the sweep.
+/// Rows of a piece of the store with their persons, in the order of the sweep.
 #[derive(Default)]
-struct Gathered {
+struct Piece {
     person: Vec<u32>,
     hits: Vec<Hit>,
 }
@@ -64,13 +64,17 @@ fn gather<S: Source>(
     passes: u32,
     pass: u32,
     rows_max: usize,
-) -> Result<Option<Gathered>, QueryError> {
-    let mut gathered = Gathered::default();
-    let mut is_full = false;
+) -> Result<Option<Vec<Piece>>, QueryError> {
+    let mut pieces: Vec<Piece> = Vec::new();
+    let mut rows = 0;
     sweep.run(&mut |hits| {
-        if is_full {
+        if rows > rows_max {
             return Ok(());
         }
+        let mut piece = Piece {
+            person: Vec::with_capacity(hits.len()),
+            hits: Vec::with_capacity(hits.len()),
+        };
         let value = |values: Option<&Vec<u32>>, at: usize| {
             values
                 .and_then(|values| values.get(at))
@@ -78,45 +82,47 @@ fn gather<S: Source>(
                 .unwrap_or(0)
         };
         let (values, holds) = (hits.values.first(), hits.values.get(1));
-        let rows = hits.person.iter().zip(&hits.time).zip(&hits.mask);
-        for (at, ((&person, &time), &mask)) in rows.enumerate() {
+        let all = hits.person.iter().zip(&hits.time).zip(&hits.mask);
+        for (at, ((&person, &time), &mask)) in all.enumerate() {
             if passes > 1 && person % passes != pass {
                 continue;
             }
-            gathered.person.push(person);
-            gathered.hits.push(Hit {
+            piece.person.push(person);
+            piece.hits.push(Hit {
                 time: hits.start + i64::from(time),
                 mask,
                 value: value(values, at),
                 hold: value(holds, at),
             });
         }
-        is_full = gathered.hits.len() > rows_max;
+        rows += piece.hits.len();
+        pieces.push(piece);
         Ok(())
     })?;
-    Ok((!is_full).then_some(gathered))
+    Ok((rows <= rows_max).then_some(pieces))
 }
 
-impl Gathered {
-    /// Puts the rows in place by person, keeping their order, and passes them on.
-    fn each(
-        self,
-        person: &mut impl FnMut(u32, &[Hit]) -> Result<(), QueryError>,
-    ) -> Result<(), QueryError> {
-        let people = self.person.iter().max().map_or(0, |max| *max as usize + 1);
-        let mut next = vec![0_u32; people + 1];
-        for number in &self.person {
-            if let Some(count) = next.get_mut(*number as usize + 1) {
-                *count += 1;
-            }
+/// Puts the rows in place by person, keeping their order, and passes them on.
+fn each(
+    pieces: Vec<Piece>,
+    person: &mut impl FnMut(u32, &[Hit]) -> Result<(), QueryError>,
+) -> Result<(), QueryError> {
+    let numbers = || pieces.iter().flat_map(|piece| &piece.person);
+    let people = numbers().max().map_or(0, |max| *max as usize + 1);
+    let mut next = vec![0_u32; people + 1];
+    for number in numbers() {
+        if let Some(count) = next.get_mut(*number as usize + 1) {
+            *count += 1;
         }
-        let mut total = 0;
-        for start in &mut next {
-            total += *start;
-            *start = total;
-        }
-        let mut placed = vec![Hit::default(); self.hits.len()];
-        for (number, hit) in self.person.iter().zip(&self.hits) {
+    }
+    let mut total = 0;
+    for start in &mut next {
+        total += *start;
+        *start = total;
+    }
+    let mut placed = vec![Hit::default(); total as usize];
+    for piece in pieces {
+        for (number, hit) in piece.person.iter().zip(&piece.hits) {
             if let Some(at) = next.get_mut(*number as usize) {
                 if let Some(slot) = placed.get_mut(*at as usize) {
                     *slot = *hit;
@@ -124,18 +130,17 @@ impl Gathered {
                 *at += 1;
             }
         }
-        drop((self.person, self.hits));
-        // Each person's place has moved to where the next one's begins.
-        let mut start = 0;
-        for (number, end) in (0..).zip(next) {
-            let end = end as usize;
-            if end > start
-                && let Some(hits) = placed.get(start..end)
-            {
-                person(number, hits)?;
-            }
-            start = start.max(end);
-        }
-        Ok(())
     }
+    // Each person's place has moved to where the next one's begins.
+    let mut start = 0;
+    for (number, end) in (0..).zip(next) {
+        let end = end as usize;
+        if end > start
+            && let Some(hits) = placed.get(start..end)
+        {
+            person(number, hits)?;
+        }
+        start = start.max(end);
+    }
+    Ok(())
 }
