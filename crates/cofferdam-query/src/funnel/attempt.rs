@@ -77,6 +77,13 @@ impl Attempt {
         new
     }
 
+    /// Begins anew.
+    fn begin(&mut self, step: usize, hit: &Hit) {
+        (self.reached, self.excluded) = (0, false);
+        (self.hold, self.began, self.latest) = (hit.hold, hit.time, hit.time);
+        self.fill(step, hit);
+    }
+
     fn fill(&mut self, step: usize, hit: &Hit) {
         self.reached |= 1 << step;
         self.last = step;
@@ -84,6 +91,19 @@ impl Attempt {
         if let (Some(time), Some(value)) = (self.times.get_mut(step), self.values.get_mut(step)) {
             *time = hit.time;
             *value = hit.value;
+        }
+    }
+
+    /// Becomes another attempt, of which only the steps up to its last one are set.
+    fn copy_from(&mut self, other: &Self) {
+        let steps = other.last + 1;
+        (self.reached, self.last, self.hold) = (other.reached, other.last, other.hold);
+        (self.began, self.latest, self.excluded) = (other.began, other.latest, other.excluded);
+        for (time, other) in self.times.iter_mut().zip(&other.times).take(steps) {
+            *time = *other;
+        }
+        for (value, other) in self.values.iter_mut().zip(&other.values).take(steps) {
+            *value = *other;
         }
     }
 
@@ -330,7 +350,7 @@ fn best_loose(
     chains: &mut Vec<Attempt>,
 ) -> Option<Attempt> {
     chains.clear();
-    let mut best: Option<Attempt> = None;
+    let (mut best, mut is_met) = (Attempt::new(0, &Hit::default()), false);
     let mut excluded: Option<Attempt> = None;
     let steps = steps_mask(rules);
     for hit in hits {
@@ -340,20 +360,15 @@ fn best_loose(
         while fits != 0 {
             let step = fits.ilog2() as usize;
             fits &= !(1 << step);
-            let new = if step == 0 {
-                enters(rules, hit, entries, value).then(|| Attempt::new(0, hit))
-            } else {
-                extended(rules, chains, step, hit)
+            let Some(at) = carry_on(rules, chains, step, hit, entries, value) else {
+                continue;
             };
-            let Some(new) = new else { continue };
             filled = true;
-            if is_better(rules, &new, best.as_ref()) {
-                best = Some(new);
-            }
-            let same = |known: &&mut Attempt| known.last == step && known.hold == new.hold;
-            match chains.iter_mut().find(same) {
-                Some(known) => *known = new,
-                None => chains.push(new),
+            if let Some(new) = chains.get(at)
+                && (!is_met || is_better(rules, new, Some(&best)))
+            {
+                best.copy_from(new);
+                is_met = true;
             }
         }
         if !filled && hit.mask >> rules.steps != 0 {
@@ -371,17 +386,49 @@ fn best_loose(
             excluded: true,
             ..attempt
         }),
-        (_, met) => best.map(|best| Attempt {
-            excluded: met.is_some() && best.last + 1 < rules.steps,
-            ..best
-        }),
+        (_, met) => {
+            best.excluded = met.is_some() && best.last + 1 < rules.steps;
+            is_met.then_some(best)
+        }
     }
 }
 
-/// The latest attempt that a row carries on to a step.
-fn extended(rules: &Rules, chains: &[Attempt], step: usize, hit: &Hit) -> Option<Attempt> {
+/// The place of the attempt that a row begins or carries on to a step.
+fn carry_on(
+    rules: &Rules,
+    chains: &mut Vec<Attempt>,
+    step: usize,
+    hit: &Hit,
+    entries: &Range<i64>,
+    value: Option<u32>,
+) -> Option<usize> {
+    let from = if step > 0 {
+        Some(latest_before(rules, chains, step, hit)?)
+    } else if enters(rules, hit, entries, value) {
+        None
+    } else {
+        return None;
+    };
+    let same = |known: &Attempt| known.last == step && known.hold == hit.hold;
+    let at = chains.iter().position(same).unwrap_or_else(|| {
+        chains.push(Attempt::new(step, hit));
+        chains.len() - 1
+    });
+    match from {
+        Some(from) => {
+            let [chain, before] = chains.get_disjoint_mut([at, from]).ok()?;
+            chain.copy_from(before);
+            chain.fill(step, hit);
+        }
+        None => chains.get_mut(at)?.begin(step, hit),
+    }
+    Some(at)
+}
+
+/// The latest attempt that a row may carry on to a step.
+fn latest_before(rules: &Rules, chains: &[Attempt], step: usize, hit: &Hit) -> Option<usize> {
     for before in (0..step).rev() {
-        let known = chains.iter().find(|attempt| {
+        let known = chains.iter().position(|attempt| {
             let since = if rules.since_step {
                 attempt.latest
             } else {
@@ -389,10 +436,8 @@ fn extended(rules: &Rules, chains: &[Attempt], step: usize, hit: &Hit) -> Option
             };
             attempt.last == before && attempt.hold == hit.hold && hit.time - since <= rules.window
         });
-        if let Some(attempt) = known {
-            let mut new = *attempt;
-            new.fill(step, hit);
-            return Some(new);
+        if known.is_some() {
+            return known;
         }
         if rules.optional >> before & 1 == 0 {
             return None;
