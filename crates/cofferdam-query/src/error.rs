@@ -69,7 +69,7 @@ pub struct QueryLimits {
     pub formulas_max: usize,
     /// Most buckets of a rolling window.
     pub rolling_max: usize,
-    /// Most figures kept at a time: event selections by segments by buckets.
+    /// Most figures kept at a time: event selections by segments by buckets. Ten times as many are looked at for rolling ones.
     pub cells_max: usize,
 }
 
@@ -87,7 +87,7 @@ impl Default for QueryLimits {
             values_bytes_max: 1 << 29,
             formulas_max: 20,
             rolling_max: 400,
-            cells_max: 8_000_000,
+            cells_max: 4_000_000,
         }
     }
 }

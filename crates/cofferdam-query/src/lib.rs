@@ -22,6 +22,7 @@ mod retention;
 mod segment;
 mod segmentation;
 mod selection;
+mod sets;
 mod sweep;
 #[cfg(test)]
 mod testing;

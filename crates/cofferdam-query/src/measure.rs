@@ -4,9 +4,10 @@
 //! Invariant: a set or a list lives only while a window that is still open needs it, and their memory is bounded.
 
 use crate::answer::Figure;
-use crate::people::{PAGE_BYTES, People};
+use crate::people::PAGE_BYTES;
 use crate::request::Aggregate;
 use crate::segment::coded;
+use crate::sets::Sets;
 use crate::{CountMeasure, QueryError, QueryLimits};
 use cofferdam_store::{ColumnData, Scalar};
 use foldhash::fast::RandomState;
@@ -101,74 +102,6 @@ impl Moments {
             _ => sum,
         };
         number.is_finite().then_some(Figure::Number(number))
-    }
-}
-
-/// Sets of numbers per cell, and the size of each window's union.
-#[derive(Debug)]
-struct Sets {
-    cells: Vec<Option<Box<People>>>,
-    /// Per series the union so far, where windows are cumulative.
-    running: Vec<People>,
-    sizes: Vec<u64>,
-    pages: usize,
-}
-
-impl Sets {
-    fn new(series: usize, buckets: usize) -> Self {
-        Self {
-            cells: std::iter::repeat_with(|| None)
-                .take(series * buckets)
-                .collect(),
-            running: std::iter::repeat_with(People::default)
-                .take(series)
-                .collect(),
-            sizes: vec![0; series * buckets],
-            pages: 0,
-        }
-    }
-
-    fn insert(&mut self, cell: usize, number: u32) {
-        if let Some(cell) = self.cells.get_mut(cell) {
-            self.pages += cell.get_or_insert_default().insert(number);
-        }
-    }
-
-    fn drop_cell(&mut self, cell: usize) -> Option<Box<People>> {
-        let people = self.cells.get_mut(cell)?.take()?;
-        self.pages -= people.pages();
-        Some(people)
-    }
-
-    fn close(&mut self, series: usize, buckets: usize, bucket: usize, window: Window) {
-        let first = window.first(bucket);
-        let cell = series * buckets + bucket;
-        let size = if window == Window::Cumulative {
-            let people = self.drop_cell(cell);
-            let Some(running) = self.running.get_mut(series) else {
-                return;
-            };
-            if let Some(people) = people {
-                self.pages += running.absorb(&people);
-            }
-            running.len()
-        } else {
-            let cells = self.cells.get(series * buckets + first..=cell);
-            let open: Vec<&People> = cells
-                .unwrap_or(&[])
-                .iter()
-                .flatten()
-                .map(|one| &**one)
-                .collect();
-            let size = People::union_len(&open);
-            if window == Window::Trailing(bucket + 1 - first) {
-                self.drop_cell(series * buckets + first);
-            }
-            size
-        };
-        if let Some(slot) = self.sizes.get_mut(cell) {
-            *slot = size;
-        }
     }
 }
 
@@ -298,7 +231,7 @@ impl Cells {
 
     /// Refuses where too much is kept.
     pub(crate) fn check(&self, limits: &QueryLimits) -> Result<(), QueryError> {
-        let pages = self.sets.as_ref().map_or(0, |sets| sets.pages);
+        let pages = self.sets.as_ref().map_or(0, Sets::pages);
         let (path, message) = if pages * PAGE_BYTES + self.text_bytes > limits.people_bytes_max {
             let message = "counting people or values of so many segments takes too much memory";
             ("breakdown", message)
@@ -319,11 +252,11 @@ impl Cells {
         let series = self
             .quantiles
             .len()
-            .max(self.sets.as_ref().map_or(0, |sets| sets.sizes.len()))
+            .max(self.sets.as_ref().map_or(0, |sets| sets.sizes().len()))
             / self.buckets.max(1);
         for series in 0..series {
             if let Some(sets) = &mut self.sets {
-                sets.close(series, self.buckets, bucket, self.window);
+                sets.close(series, bucket, self.window);
             } else if let Kind::Quantile(quantile) = self.kind {
                 self.close_values(series * self.buckets, bucket, quantile);
             }
@@ -389,7 +322,7 @@ impl Cells {
     pub(crate) fn figure(&self, series: usize, bucket: usize) -> Option<Figure> {
         let cell = series * self.buckets + bucket;
         let count = self.counts.get(cell).copied().unwrap_or(0);
-        let sizes = self.sets.as_ref().map_or(&[][..], |sets| &sets.sizes);
+        let sizes = self.sets.as_ref().map_or(&[][..], Sets::sizes);
         let size = sizes.get(cell).copied().unwrap_or(0);
         match self.kind {
             Kind::Count(CountMeasure::Total) => Some(Figure::Count(count)),

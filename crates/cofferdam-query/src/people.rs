@@ -7,7 +7,7 @@ const PAGE_WORDS: usize = 1024;
 pub(crate) const PAGE_BYTES: usize = PAGE_WORDS * 8;
 
 /// A set of person numbers.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct People {
     pages: Vec<Option<Box<[u64; PAGE_WORDS]>>>,
     count: u64,

@@ -3,6 +3,7 @@
 //! Invariant: all sweeps read one version of the store, and the answer names it.
 
 use crate::kernel::{Counter, Figures, Totals};
+use crate::measure::Window;
 use crate::plan::{Plan, Range};
 use crate::segment::Segment;
 use crate::{
@@ -64,7 +65,7 @@ pub(crate) fn compute(
         largest(scan, &plan, limits)?
     };
     let mut sweep = |range: &Range| {
-        check_size(range, &segments, limits)?;
+        check_size(&plan, range, &segments, limits)?;
         sweep(scan, &plan, range, &segments, merges, limits)
     };
     let found = sweep(&plan.range)?;
@@ -96,21 +97,28 @@ pub(crate) fn compute(
 }
 
 fn check_size(
+    plan: &Plan,
     range: &Range,
     segments: &[Vec<Segment>],
     limits: &QueryLimits,
 ) -> Result<(), QueryError> {
     let series: usize = segments.iter().map(|segments| segments.len() + 1).sum();
-    if series.saturating_mul(range.buckets.len()) <= limits.cells_max {
-        return Ok(());
-    }
-    Err(QueryError::TooLarge {
-        path: "unit".to_owned(),
-        message: format!(
-            "{series} series of {} buckets are more than {} figures",
-            range.buckets.len(),
-            limits.cells_max
+    let (buckets, max) = (range.buckets.len(), limits.cells_max);
+    let cells = series.saturating_mul(buckets);
+    let (path, message) = match plan.window {
+        _ if cells > max => (
+            "unit",
+            format!("{series} series of {buckets} buckets are more than {max} figures"),
         ),
+        Window::Trailing(rolling) if cells.saturating_mul(rolling) > max.saturating_mul(10) => (
+            "rolling",
+            format!("{series} series of {buckets} buckets are too many for a window of {rolling}"),
+        ),
+        _ => return Ok(()),
+    };
+    Err(QueryError::TooLarge {
+        path: path.to_owned(),
+        message,
     })
 }
 

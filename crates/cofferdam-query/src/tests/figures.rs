@@ -137,4 +137,14 @@ fn memory_is_refused_before_it_is_taken() {
     assert_eq!(refused(Measure::Count(CountMeasure::Unique)), "breakdown");
     assert_eq!(refused(of(Aggregate::P90, "n")), "measure");
     assert_eq!(refused(of(Aggregate::Distinct, "plan")), "breakdown");
+    let mut long = request(Measure::default());
+    long.rolling = Some(20);
+    let limits = QueryLimits {
+        cells_max: 50,
+        ..QueryLimits::default()
+    };
+    match run(&rows(), &MergeMap::new(), &long, &limits) {
+        Err(QueryError::TooLarge { path, .. }) => assert_eq!(path, "rolling"),
+        other => panic!("{other:?}"),
+    }
 }

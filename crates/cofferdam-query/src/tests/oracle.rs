@@ -128,7 +128,7 @@ fn requests() -> impl Strategy<Value = SegmentationRequest> {
     let windows = prop_oneof![
         Just((None, false)),
         Just((None, true)),
-        (1..4usize).prop_map(|buckets| (Some(buckets), false)),
+        (1..8usize).prop_map(|buckets| (Some(buckets), false)),
     ];
     let compares = prop::sample::select(vec![
         None,

@@ -149,3 +149,69 @@ async fn a_report_that_makes_no_sense_is_told_where_and_what_is_near() {
     }
     server.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn trends_takes_measures_formulas_and_expressions_and_says_where_one_is_wrong() {
+    let server = TestServer::start(Folder::new()).await;
+    let token = server.folder.token.clone();
+    let called = |id: &str, minutes: i64, size: Value| {
+        let mut event = event(&token, "Called", id, minutes);
+        event["properties"]["size"] = size;
+        event
+    };
+    server
+        .track(json!([
+            event(&token, "Visited", "user-1", 50),
+            event(&token, "Visited", "user-2", 40),
+            called("user-1", 30, json!(1)),
+            called("user-1", 20, json!(2.5)),
+            called("user-1", 10, json!("large")),
+        ]))
+        .await;
+    let project = ProjectName::from("console");
+    until("all five are in the tail", async || {
+        server.system.store.catalog(&project).rows == 5
+    })
+    .await;
+    // In the tail, then in files: the same answer.
+    for stored in [false, true] {
+        if stored {
+            server.flush().await;
+        }
+        let values = async |more: Value| {
+            let mut more = more;
+            if more["events"].is_null() {
+                more["events"] = json!([{ "event": "Called" }]);
+            }
+            let answer = ask(&server, "segmentation", &more).await;
+            let lines = if more["formulas"].is_null() {
+                "series"
+            } else {
+                "formulas"
+            };
+            answer[lines][0]["values"].to_string()
+        };
+        let of =
+            |aggregate: &str| json!({ "measure": { "aggregate": aggregate, "property": "size" } });
+        assert_eq!(values(json!({ "measure": "per_person" })).await, "[3.0]");
+        assert_eq!(values(of("sum")).await, "[3.5]");
+        assert_eq!(values(of("median")).await, "[1.75]");
+        assert_eq!(values(of("distinct")).await, "[3]");
+        let condition = r#"number(properties["size"]) > 2 or properties["size"] == "large""#;
+        let narrowed = json!({ "events": [{ "event": "Called", "where": condition }] });
+        assert_eq!(values(narrowed).await, "[2]");
+        let share = json!({ "measure": "unique", "events": [{ "event": "Called" }, { "event": "Visited" }],
+            "formulas": [{ "name": "share", "expression": "A / B * 100" }] });
+        assert_eq!(values(share).await, "[50.0]");
+    }
+    let wrong = json!({ "project": "console", "from": "2026-06-01", "to": "2026-06-01",
+        "events": [{ "event": "Called", "where": "properties[\"size\"] > flor(1)" }] });
+    let path = "/api/v1/reports/segmentation";
+    let (status, answer) = server.api(Method::POST, path, Some(wrong)).await;
+    let error = &answer["error"];
+    assert_eq!((status, &error["path"]), (422, &json!("events[0].where")));
+    let message = error["message"].as_str().unwrap();
+    assert!(message.starts_with("column 22: "), "{message}");
+    assert_eq!(error["suggestions"], json!(["floor"]));
+    server.stop().await;
+}
