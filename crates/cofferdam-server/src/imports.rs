@@ -101,7 +101,7 @@ pub struct Imports {
 
 #[derive(Debug, Default)]
 struct Runs {
-    by_id: HashMap<String, Arc<tokio::sync::Mutex<Run>>>,
+    by_id: HashMap<String, (Job, Arc<tokio::sync::Mutex<Run>>)>,
     /// Oldest first.
     order: Vec<String>,
 }
@@ -126,17 +126,16 @@ impl System {
             // Whether it is the same input nobody can say: its events count again rather than not.
             false => format!("{}/{id}", job.project),
         };
-        let run = Run {
+        let mut runs = self.imports.lock();
+        runs.take_over(&job);
+        let run = Arc::new(tokio::sync::Mutex::new(Run {
             permit,
-            job,
+            job: job.clone(),
             source,
             committed: committed.clone(),
             pending: None,
-        };
-        let mut runs = self.imports.lock();
-        runs.take_over(&run.job);
-        runs.by_id
-            .insert(id.clone(), Arc::new(tokio::sync::Mutex::new(run)));
+        }));
+        runs.by_id.insert(id.clone(), (job, run));
         runs.order.push(id.clone());
         Ok((id, committed))
     }
@@ -284,18 +283,16 @@ impl Imports {
 
     fn find(&self, id: &str) -> Result<Arc<tokio::sync::Mutex<Run>>, ImportError> {
         let runs = self.lock();
-        runs.by_id.get(id).cloned().ok_or(ImportError::NoSuchRun)
+        let run = runs.by_id.get(id).map(|(_, run)| Arc::clone(run));
+        run.ok_or(ImportError::NoSuchRun)
     }
 }
 
 impl Runs {
-    /// Forgets runs of the same input, whose caller is gone or doubled, and those beyond the bound.
+    /// Forgets runs of the same input, whose caller is gone or doubled, and those beyond the bound. A stretch that one of them is
+    /// at work on just now is finished, and comes again with this one: that changes nothing.
     fn take_over(&mut self, job: &Job) {
-        let same = |run: &Arc<tokio::sync::Mutex<Run>>| {
-            // One that is at work just now notices at its next stretch, which is not the next any more.
-            run.try_lock().is_ok_and(|run| run.job.is_same(job))
-        };
-        self.by_id.retain(|_, run| !same(run));
+        self.by_id.retain(|_, (of, _)| !of.is_same(job));
         let by_id = &self.by_id;
         self.order.retain(|id| by_id.contains_key(id));
         while self.order.len() >= RUNS_MAX {

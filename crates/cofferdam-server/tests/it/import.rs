@@ -280,6 +280,85 @@ async fn posthog_and_csv_come_in_without_a_server_and_mistakes_are_told() {
     server.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stretch_counts_when_the_next_is_asked_for_and_a_run_that_was_taken_over_ends() {
+    let server = TestServer::start(Folder::new()).await;
+    let bearer = format!("Bearer {}", server.admin_token());
+    let begin = async |format: &str| {
+        let asked = json!({ "project": "console", "format": format, "fingerprint": "ab".repeat(32), "resumable": true });
+        server
+            .api(Method::POST, "/api/v1/imports", Some(asked))
+            .await
+    };
+    let lines = async |run: &Value, from: u64, content_type: &str| {
+        let path = format!(
+            "/api/v1/imports/{}/lines?from={from}",
+            run["run"].as_str().unwrap()
+        );
+        let headers = [
+            ("authorization", bearer.as_str()),
+            ("content-type", content_type),
+        ];
+        let line = EVENTS.lines().nth(1).unwrap();
+        let sent = crate::support::call(
+            server.listeners.admin,
+            Method::POST,
+            &path,
+            &headers,
+            line.into(),
+        );
+        let (status, body) = sent.await;
+        let body: Value = serde_json::from_slice(&body).unwrap();
+        (
+            status,
+            body["error"]["code"]
+                .as_str()
+                .unwrap_or_default()
+                .to_owned(),
+        )
+    };
+    const NDJSON: &str = "application/x-ndjson";
+    let refused = |code: u16, what: &str| (code, what.to_owned());
+    let (status, unknown) = begin("tables").await;
+    assert_eq!((status, &unknown["error"]["path"]), (422, &json!("format")));
+    let (_, first) = begin("mixpanel_events").await;
+    assert_eq!(
+        lines(&first, 0, "application/json").await,
+        refused(415, "not_ndjson")
+    );
+    assert_eq!(lines(&first, 0, NDJSON).await, refused(200, ""));
+    // Its caller never came for the next line: the stretch is given again.
+    let (_, second) = begin("mixpanel_events").await;
+    assert_eq!(
+        (&second["lines"], &second["is_done"]),
+        (&json!(0), &json!(false))
+    );
+    assert_eq!(lines(&first, 1, NDJSON).await, refused(409, "no_such_run"));
+    assert_eq!(
+        lines(&second, 5, NDJSON).await,
+        refused(409, "not_the_next_line")
+    );
+    assert_eq!(lines(&second, 0, NDJSON).await, refused(200, ""));
+    let end = format!("/api/v1/imports/{}/end", second["run"].as_str().unwrap());
+    let (_, report) = server
+        .api(Method::POST, &end, Some(json!({ "lines": 1 })))
+        .await;
+    assert_eq!(
+        (&report["events"], &report["already_there"]),
+        (&json!(1), &json!(1))
+    );
+    let (_, third) = begin("mixpanel_events").await;
+    assert_eq!(
+        (&third["lines"], &third["is_done"]),
+        (&json!(1), &json!(true))
+    );
+    assert_eq!(
+        daily(&server, "2026-01-01", "2026-01-02").await,
+        json!([0, 1])
+    );
+    server.stop().await;
+}
+
 /// Starts the verb on its own.
 fn begin(place: &Place, file: &Path) -> Child {
     Command::new(env!("CARGO_BIN_EXE_cofferdam"))
@@ -309,7 +388,7 @@ async fn behind(run: &mut Child, rejects_file: &Path, line: u64) {
         let ended = run.try_wait().unwrap();
         assert!(ended.is_none(), "it ended before it was killed: {ended:?}");
         assert!(begun.elapsed() < Duration::from_secs(1_800), "it hangs");
-        tokio::time::sleep(Duration::from_millis(5)).await;
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
 
