@@ -244,18 +244,28 @@ fn compute<S: Source>(
     limits: &QueryLimits,
     cancelled: &AtomicBool,
 ) -> Result<Retention, QueryError> {
-    let mut sweep = Sweep::new(parts, &plan.wanted, merges, cancelled);
-    let mut births = kernel::Births::new(&plan.rules, limits.timeline_bytes_max);
+    let sweep = Sweep::new(parts, &plan.wanted, merges, cancelled);
+    // One bucket more than are shown is for those who came back later still.
+    if plan.rules.ends.len() < 64 {
+        counted::<S, 1>(sweep, plan, now, limits)
+    } else {
+        counted::<S, { BUCKETS_MAX.div_ceil(64) + 1 }>(sweep, plan, now, limits)
+    }
+}
+
+fn counted<S: Source, const W: usize>(
+    mut sweep: Sweep<'_, S>,
+    plan: &Plan,
+    now: TimestampMs,
+    limits: &QueryLimits,
+) -> Result<Retention, QueryError> {
+    let mut births = kernel::Births::<W>::new(&plan.rules, limits.timeline_bytes_max);
     let unit_of = |time: i64| u32::try_from(plan.calendar.of(time)).unwrap_or(0);
     sweep.run(&mut |hits| births.add(hits, &unit_of))?;
     let range = plan.cohorts.from().0..plan.cohorts.to().0;
     let mut all = Table::new(plan);
     let mut sizes: HashMap<u32, u64, foldhash::fast::RandomState> = HashMap::default();
-    for birth in births
-        .all
-        .iter()
-        .filter(|birth| range.contains(&birth.time))
-    {
+    for birth in births.all().filter(|birth| range.contains(&birth.time)) {
         *sizes.entry(birth.value).or_default() += 1;
     }
     let largest = if plan.has_breakdown {
@@ -274,13 +284,12 @@ fn compute<S: Source>(
         0
     };
     let mut segments = vec![Table::new(plan); tables];
-    for (number, birth) in births.all.iter().enumerate() {
+    for birth in births.all() {
         if !range.contains(&birth.time) {
             continue;
         }
         let cohort = plan.cohorts.of(birth.time);
-        let back = |bucket: usize| births.is_back(number, bucket);
-        // The one behind the last is for those who came back later still.
+        let back = |bucket: usize| birth.is_back(bucket);
         let counts = counts(plan.counted, plan.rules.ends.len() + 1, &back);
         let counts = || counts.iter().copied();
         all.add(cohort, counts());

@@ -36,152 +36,159 @@ pub(crate) struct Rules {
     pub(crate) birth_returns: bool,
 }
 
-/// Somebody's membership in a cohort.
+/// Somebody's membership in a cohort. It lies where the person's number says, so that a day's rows, which come by number, find
+/// it near the one before.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Birth {
-    /// The one before of the same person, plus one.
-    next: u32,
-    /// Calendar unit of the birth.
-    pub(crate) unit: u32,
+pub(crate) struct Birth<const W: usize> {
+    /// [`NEVER`] where the person was not born.
     pub(crate) time: i64,
+    /// Calendar unit of the birth.
+    unit: u32,
     pub(crate) value: u32,
+    /// The buckets with a return, a bit each.
+    returns: [u64; W],
+    /// The person's birth before this one in [`Births::earlier`], plus one.
+    next: u32,
 }
 
-/// All births so far.
+/// The time of a birth that was none.
+const NEVER: i64 = i64::MIN;
+
+impl<const W: usize> Birth<W> {
+    const NONE: Self = Self {
+        time: NEVER,
+        unit: 0,
+        value: 0,
+        returns: [0; W],
+        next: 0,
+    };
+
+    /// Whether somebody came back in a bucket.
+    pub(crate) fn is_back(&self, bucket: usize) -> bool {
+        let word = self.returns.get(bucket / 64);
+        word.is_some_and(|word| word >> (bucket % 64) & 1 == 1)
+    }
+}
+
+/// All births so far. `W` words hold a bit for each bucket.
 #[derive(Debug)]
-pub(crate) struct Births<'a> {
+pub(crate) struct Births<'a, const W: usize> {
     rules: &'a Rules,
-    /// Per person the last birth, plus one.
-    last: Vec<u32>,
-    pub(crate) all: Vec<Birth>,
-    /// Per birth the buckets with a return, a bit each.
-    returns: Vec<u64>,
-    /// Words per birth.
-    words: usize,
+    /// Per person the last birth.
+    last: Vec<Birth<W>>,
+    /// Births that another one of the same person came after.
+    earlier: Vec<Birth<W>>,
     births_max: usize,
 }
 
-impl<'a> Births<'a> {
+impl<'a, const W: usize> Births<'a, W> {
     pub(crate) fn new(rules: &'a Rules, bytes_max: usize) -> Self {
-        let words = (rules.ends.len() + 1).div_ceil(64);
         Self {
             rules,
             last: Vec::new(),
-            all: Vec::new(),
-            returns: Vec::new(),
-            words,
-            births_max: bytes_max / (size_of::<Birth>() + 8 * words),
+            earlier: Vec::new(),
+            births_max: bytes_max / size_of::<Birth<W>>(),
         }
     }
 
-    /// Adds a day's rows. `unit_of` finds a time's calendar unit; `is_cohort` says whether births of it are asked for.
+    /// All births.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Birth<W>> {
+        let is_birth = |birth: &&Birth<W>| birth.time != NEVER;
+        self.last.iter().filter(is_birth).chain(&self.earlier)
+    }
+
+    /// Adds a day's rows. `unit_of` finds a time's calendar unit.
     pub(crate) fn add(
         &mut self,
         hits: &Hits,
         unit_of: &impl Fn(i64) -> u32,
     ) -> Result<(), QueryError> {
-        let values = hits.values.first();
-        let rows = hits.person.iter().zip(&hits.time).zip(&hits.mask);
-        for (at, ((&person, &time), &mask)) in rows.enumerate() {
-            let (place, time) = (person as usize, hits.start + i64::from(time));
-            let known = self.last.get(place).copied().unwrap_or(0);
-            let mut is_birth = false;
-            if mask & BORN != 0 && (known == 0 || self.rules.recurring) {
-                let unit = unit_of(time);
-                let same = known
-                    .checked_sub(1)
-                    .and_then(|last| self.all.get(last as usize))
-                    .is_some_and(|last| last.unit == unit);
-                if !same {
-                    let value = values
-                        .and_then(|values| values.get(at))
-                        .copied()
-                        .unwrap_or(0);
-                    self.bear(
-                        place,
-                        Birth {
-                            next: known,
-                            unit,
-                            time,
-                            value,
-                        },
-                    )?;
-                    is_birth = true;
-                }
-            }
-            if mask & RETURNED != 0 && (known != 0 || is_birth) {
-                self.come_back(place, time, is_birth, unit_of);
-            }
-        }
-        Ok(())
-    }
-
-    fn bear(&mut self, person: usize, birth: Birth) -> Result<(), QueryError> {
-        if self.all.len() >= self.births_max {
+        let most = hits.person.iter().max().map_or(0, |max| *max as usize + 1);
+        if most + self.earlier.len() > self.births_max {
             return Err(QueryError::TooLarge {
                 path: "from".to_owned(),
-                message: "keeping so many births takes too much memory; ask for fewer days"
+                message: "keeping so many people takes too much memory; ask for fewer days"
                     .to_owned(),
             });
         }
-        if person >= self.last.len() {
-            self.last.resize((person + 1).max(self.last.len() * 2), 0);
+        if most > self.last.len() {
+            self.last.resize(most, Birth::NONE);
         }
-        self.all.push(birth);
-        self.returns.resize(self.all.len() * self.words, 0);
-        if let Some(last) = self.last.get_mut(person) {
-            *last = u32::try_from(self.all.len()).unwrap_or(u32::MAX);
+        let values = hits.values.first();
+        let rows = hits.person.iter().zip(&hits.time).zip(&hits.mask);
+        for (at, ((&person, &time), &mask)) in rows.enumerate() {
+            let Some(last) = self.last.get_mut(person as usize) else {
+                continue;
+            };
+            let time = hits.start + i64::from(time);
+            let mut is_birth = false;
+            if mask & BORN != 0 && (last.time == NEVER || self.rules.recurring) {
+                let unit = unit_of(time);
+                if last.time == NEVER || last.unit != unit {
+                    let mut next = 0;
+                    if last.time != NEVER {
+                        self.earlier.push(*last);
+                        next = u32::try_from(self.earlier.len()).unwrap_or(u32::MAX);
+                    }
+                    let value = values.and_then(|values| values.get(at));
+                    *last = Birth {
+                        time,
+                        unit,
+                        value: value.copied().unwrap_or(0),
+                        returns: [0; W],
+                        next,
+                    };
+                    is_birth = true;
+                }
+            }
+            if mask & RETURNED == 0 || last.time == NEVER {
+                continue;
+            }
+            // The event of a birth is no return in the cohort that it began, unless it is asked for.
+            if !is_birth || self.rules.birth_returns {
+                self.rules.come_back(last, time, unit_of);
+            }
+            let mut next = last.next;
+            while let Some(birth) = next.checked_sub(1) {
+                let Some(birth) = self.earlier.get_mut(birth as usize) else {
+                    break;
+                };
+                self.rules.come_back(birth, time, unit_of);
+                next = birth.next;
+            }
         }
         Ok(())
     }
+}
 
-    /// Marks the bucket of a return, in every cohort that the person is in. The event of a birth is none in the cohort that it began,
-    /// unless it is asked for.
-    fn come_back(
-        &mut self,
-        person: usize,
+impl Rules {
+    /// Marks the bucket of a return.
+    #[inline]
+    fn come_back<const W: usize>(
+        &self,
+        birth: &mut Birth<W>,
         time: i64,
-        is_birth: bool,
         unit_of: &impl Fn(i64) -> u32,
     ) {
-        let mut next = self.last.get(person).copied().unwrap_or(0);
-        let mut skip = is_birth && !self.rules.birth_returns;
-        while let Some(number) = next.checked_sub(1) {
-            let Some(birth) = self.all.get(number as usize).copied() else {
-                return;
-            };
-            next = birth.next;
-            if std::mem::take(&mut skip) {
-                continue;
-            }
-            let units = match self.rules.axis {
-                Axis::Rolling { unit } => (time - birth.time) / unit,
-                Axis::Calendar => i64::from(unit_of(time)) - i64::from(birth.unit),
-            };
-            if let Some(bucket) = self.bucket(units) {
-                let word = number as usize * self.words + bucket / 64;
-                if let Some(word) = self.returns.get_mut(word) {
-                    *word |= 1 << (bucket % 64);
-                }
-            }
+        let units = match self.axis {
+            Axis::Rolling { unit } => (time - birth.time) / unit,
+            Axis::Calendar => i64::from(unit_of(time)) - i64::from(birth.unit),
+        };
+        if let Some(bucket) = self.bucket(units)
+            && let Some(word) = birth.returns.get_mut(bucket / 64)
+        {
+            *word |= 1 << (bucket % 64);
         }
     }
 
     fn bucket(&self, units: i64) -> Option<usize> {
         let units = usize::try_from(units).ok()?;
-        let ends = &self.rules.ends;
-        let bucket = if self.rules.even {
+        let bucket = if self.even {
             units
         } else {
-            ends.partition_point(|end| *end as usize <= units)
+            self.ends.partition_point(|end| *end as usize <= units)
         };
-        let bucket = bucket.min(ends.len());
-        (bucket < ends.len() || self.rules.beyond).then_some(bucket)
-    }
-
-    /// Whether a birth has a return in a bucket.
-    pub(crate) fn is_back(&self, birth: usize, bucket: usize) -> bool {
-        let word = self.returns.get(birth * self.words + bucket / 64);
-        word.is_some_and(|word| word >> (bucket % 64) & 1 == 1)
+        let bucket = bucket.min(self.ends.len());
+        (bucket < self.ends.len() || self.beyond).then_some(bucket)
     }
 }

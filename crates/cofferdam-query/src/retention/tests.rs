@@ -253,3 +253,13 @@ fn a_wrong_request_is_told_where() {
         assert_eq!(told, path);
     }
 }
+
+#[test]
+fn there_may_be_as_many_buckets_as_days_in_a_year() {
+    let rows = [row(1, 0, 0), row(1, 24 * 70, 1), row(1, 24 * 365, 1)];
+    let ends: Vec<u32> = (1..=366).collect();
+    let retention = run(&rows, &json!({ "counted": "on", "brackets": ends }));
+    let counts = &retention.cohorts[0].counts;
+    let back: Vec<usize> = (0..366).filter(|bucket| counts[*bucket] == 1).collect();
+    assert_eq!(back, [70, 365]);
+}
