@@ -19,7 +19,7 @@ enum Run {
         target: &'static [&'static str],
         filter: &'static str,
     },
-    /// A step of `cargo xtask test`, which has one size only.
+    /// A step of `cargo xtask test`, with `COFFERDAM_PROVE=1`; some have one size only.
     Step(&'static str),
     /// Ten minutes of coverage-guided fuzzing of the wire crate, on the stable toolchain.
     Fuzz,
@@ -143,7 +143,12 @@ fn figures(proof: &Proof) -> Result<Vec<String>> {
                 .args(["--", filter, "--nocapture", "--test-threads=1"]);
             printed(proof, &mut tests)?
         }
-        Run::Step(name) => printed(proof, command("cargo").args(["xtask", "test", name]))?,
+        Run::Step(name) => {
+            let mut test = command("cargo");
+            test.env("COFFERDAM_PROVE", "1")
+                .args(["xtask", "test", name]);
+            printed(proof, &mut test)?
+        }
         Run::Fuzz => return fuzz(proof),
     };
     // The first line that a test prints stands behind its name.
