@@ -128,16 +128,18 @@ impl<'a> Report<'a> {
             self.tally.add(&self.everybody, attempt);
         }
         if let Some(trend) = &self.plan.trend {
-            for (bucket, tally) in self.trend.iter_mut().enumerate() {
+            // Only buckets with rows of the person: a year has many more hours than anybody has events.
+            let mut from = hits.partition_point(|hit| hit.time < whole.start);
+            while let Some(hit) = hits.get(from).filter(|hit| hit.time < whole.end) {
+                let bucket = trend.of(hit.time);
                 let entries = trend.start(bucket)..trend.end(bucket);
-                // Nobody enters in a bucket without rows.
-                let from = hits.partition_point(|hit| hit.time < entries.start);
-                if hits.get(from).is_some_and(|hit| hit.time < entries.end) {
-                    let rows = hits.get(from..).unwrap_or(&[]);
+                let rows = hits.get(from..).unwrap_or(&[]);
+                if let Some(tally) = self.trend.get_mut(bucket) {
                     for attempt in self.found.of(&self.everybody, rows, &entries) {
                         tally.add(&self.everybody, attempt);
                     }
                 }
+                from += rows.partition_point(|hit| hit.time < entries.end);
             }
         }
         if self.plan.has_breakdown {

@@ -254,6 +254,45 @@ fn a_step_may_have_filters_and_an_expression() {
 }
 
 #[test]
+fn a_trend_is_a_funnel_of_its_own_for_every_bucket() {
+    let mut rows = Vec::new();
+    for (seq, (person, minutes, event)) in (0..).zip([
+        (1, -5, 0),
+        (1, 10, 0),
+        (1, 20, 1),
+        (1, 130, 0),
+        (1, 250, 1),
+        (2, 15, 0),
+        (2, 2_900, 0),
+        (3, 140, 1),
+        (3, 150, 0),
+    ]) {
+        rows.push(Row {
+            person,
+            time: T0 + minutes * 60_000,
+            seq,
+            event,
+            plan: None,
+            n: None,
+        });
+    }
+    let more = json!({ "steps": [{ "event": "login" }, { "event": "click" }], "trend": "hour" });
+    let trend = run(&parts(&rows, 1), &MergeMap::new(), &more)
+        .trend
+        .unwrap();
+    assert_eq!(trend.buckets.len(), 48);
+    let reached = |step: usize| -> Vec<(usize, u64)> {
+        let counts = trend.steps[step].iter().copied().enumerate();
+        counts.filter(|(_, count)| *count > 0).collect()
+    };
+    // What came before the range and after it begins nothing; both of the first person's attempts convert.
+    assert_eq!(
+        (reached(0), reached(1)),
+        (vec![(0, 2), (2, 2)], vec![(0, 1), (2, 1)])
+    );
+}
+
+#[test]
 fn a_cancelled_report_ends() {
     let rows = [Row {
         person: 1,
