@@ -33,6 +33,8 @@ macro_rules! acts {
 acts! {
     /// Read a report over groups of people.
     ReadReport = "report.read", by system: true;
+    /// Keep and change saved reports, dashboards and annotations.
+    WriteReport = "report.write", by system: false;
     /// Read which fields of how many people went to a vendor.
     ReadRadius = "radius.read", by system: true;
     /// Read who a person is: ids, contacts, lists of people.

@@ -72,6 +72,7 @@ fn the_matrix() {
     }
     insta::assert_snapshot!(matrix, @r"
     report.read yes yes yes -
+    report.write yes yes - -
     radius.read yes yes yes -
     people.read yes yes - -
     events.read yes yes - -

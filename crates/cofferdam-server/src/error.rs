@@ -96,6 +96,13 @@ impl ApiError {
         )
     }
 
+    /// With its path below another: `events[0]` below `request` is `request.events[0]`.
+    #[must_use]
+    pub fn below(mut self, parent: &str) -> Self {
+        self.body.path = self.body.path.map(|path| format!("{parent}.{path}"));
+        self
+    }
+
     /// With what is allowed.
     #[must_use]
     pub fn allowed(mut self, allowed: Vec<String>) -> Self {

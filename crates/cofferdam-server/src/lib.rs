@@ -3,6 +3,7 @@
 //! Invariant: decisions are made in the crates below; here they are only asked for, in the order that `pipeline` shows.
 
 pub mod auth;
+pub mod boards;
 pub mod cli;
 pub mod client;
 pub mod clock;

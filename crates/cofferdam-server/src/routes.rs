@@ -2,6 +2,7 @@
 
 pub mod api;
 mod audit;
+mod boards;
 mod deletions;
 mod explain;
 mod fields;
@@ -16,7 +17,7 @@ mod overview;
 mod people;
 mod radius;
 pub mod reports;
-mod sent;
+pub(crate) mod sent;
 mod status;
 mod store;
 mod vendors;

@@ -12,6 +12,7 @@ mod open;
 mod reload;
 mod vendors;
 
+use crate::boards::Boards;
 use crate::config::Config;
 use crate::counters::Counters;
 use crate::datadir::DataDir;
@@ -74,6 +75,8 @@ pub struct System {
     pub counters: Arc<Counters>,
     /// The fields that were seen.
     pub fields: Arc<Fields>,
+    /// What teams keep of their reports.
+    pub boards: Boards,
     /// Imports under way.
     pub imports: Arc<Imports>,
     /// The last records.

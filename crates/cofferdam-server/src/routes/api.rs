@@ -3,8 +3,8 @@
 //! Invariant: handlers extract, take a permit, call one domain function and map; without the permit they do not compile.
 
 use super::{
-    audit, deletions, explain, fields, gaps, imports, keys, live, metrics, overview, people,
-    radius, reports, status, store, vendors,
+    audit, boards, deletions, explain, fields, gaps, imports, keys, live, metrics, overview,
+    people, radius, reports, status, store, vendors,
 };
 use crate::error::ApiError;
 use crate::system::System;
@@ -50,6 +50,36 @@ pub fn routes() -> OpenApiRouter<Arc<System>> {
         .routes(routes!(reports::retention))
         .routes(routes!(reports::flows))
         .routes(routes!(reports::schema))
+        .routes(routes!(boards::saved::list, boards::saved::create))
+        .routes(routes!(
+            boards::saved::show,
+            boards::saved::change,
+            boards::saved::delete
+        ))
+        .routes(routes!(boards::saved::history))
+        .routes(routes!(boards::saved::restore))
+        .routes(routes!(boards::run::saved))
+        .routes(routes!(boards::run::export))
+        .routes(routes!(
+            boards::dashboards::list,
+            boards::dashboards::create
+        ))
+        .routes(routes!(
+            boards::dashboards::show,
+            boards::dashboards::change,
+            boards::dashboards::delete
+        ))
+        .routes(routes!(boards::dashboards::history))
+        .routes(routes!(boards::dashboards::restore))
+        .routes(routes!(boards::run::tile))
+        .routes(routes!(
+            boards::annotations::list,
+            boards::annotations::create
+        ))
+        .routes(routes!(
+            boards::annotations::change,
+            boards::annotations::delete
+        ))
         .routes(routes!(explain::explain))
         .routes(routes!(people::erase))
         .routes(routes!(people::consent))

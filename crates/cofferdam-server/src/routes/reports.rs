@@ -20,7 +20,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// Trends: totals or distinct people by time and properties.
 #[utoipa::path(post, path = "/api/v1/reports/segmentation", request_body = SegmentationRequest,
     responses((status = 200, body = Segmentation)))]
-pub(super) async fn segmentation(
+pub(crate) async fn segmentation(
     State(system): Shared,
     asking: Asking,
     Body(mut request): Body<SegmentationRequest>,
@@ -36,7 +36,7 @@ pub(super) async fn segmentation(
 /// How many of those who began went on, how far, and how fast.
 #[utoipa::path(post, path = "/api/v1/reports/funnel", request_body = FunnelRequest,
     responses((status = 200, body = Funnel)))]
-pub(super) async fn funnel(
+pub(crate) async fn funnel(
     State(system): Shared,
     asking: Asking,
     Body(mut request): Body<FunnelRequest>,
@@ -53,7 +53,7 @@ pub(super) async fn funnel(
 /// How many of those who were born came back, and after how long.
 #[utoipa::path(post, path = "/api/v1/reports/retention", request_body = RetentionRequest,
     responses((status = 200, body = Retention)))]
-pub(super) async fn retention(
+pub(crate) async fn retention(
     State(system): Shared,
     asking: Asking,
     Body(mut request): Body<RetentionRequest>,
@@ -70,7 +70,7 @@ pub(super) async fn retention(
 /// What people do before and after an event.
 #[utoipa::path(post, path = "/api/v1/reports/flows", request_body = FlowsRequest,
     responses((status = 200, body = Flows)))]
-pub(super) async fn flows(
+pub(crate) async fn flows(
     State(system): Shared,
     asking: Asking,
     Body(mut request): Body<FlowsRequest>,
@@ -125,7 +125,11 @@ impl Drop for Cancel {
 }
 
 /// The time zone asked for, else the project's.
-fn zone(system: &System, project: &ProjectName, asked: Option<String>) -> Option<String> {
+pub(crate) fn zone(
+    system: &System,
+    project: &ProjectName,
+    asked: Option<String>,
+) -> Option<String> {
     asked.or_else(|| {
         let config = system.config();
         let mut projects = config.projects.iter();

@@ -44,6 +44,25 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
     }
 }
 
+/// A value within a body, read as its own type; errors have their path below `path`.
+///
+/// # Errors
+/// [`ApiError`] where it does not fit.
+pub(crate) fn value<T: DeserializeOwned>(
+    value: &serde_json::Value,
+    path: &str,
+) -> Result<T, ApiError> {
+    serde_path_to_error::deserialize(value).map_err(|error| {
+        let within = error.path().to_string();
+        let message = expected(&error.inner().to_string());
+        if within == "." {
+            ApiError::invalid(path, message)
+        } else {
+            ApiError::invalid(&format!("{path}.{within}"), message)
+        }
+    })
+}
+
 /// What stands after the question mark.
 #[derive(Debug)]
 pub(crate) struct Query<T>(pub(crate) T);

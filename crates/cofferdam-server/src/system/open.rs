@@ -2,6 +2,7 @@
 
 use super::coverage::Consumers;
 use super::{System, Workers};
+use crate::boards::Boards;
 use crate::config::Config;
 use crate::counters::Counters;
 use crate::datadir::DataDir;
@@ -119,6 +120,9 @@ impl System {
                 .await
                 .context("control.db cannot be read")?,
         );
+        let boards = Boards::open(counters.pool(), Arc::clone(&seams.clock))
+            .await
+            .context("control.db cannot be read")?;
         let store_options = StoreOptions::new(
             data_dir.join("store"),
             data_dir.join("catalog.db"),
@@ -246,6 +250,7 @@ impl System {
             projector,
             counters,
             fields,
+            boards,
             imports: Arc::default(),
             live,
             config_lock: Mutex::new(()),

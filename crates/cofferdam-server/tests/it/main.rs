@@ -10,6 +10,7 @@
 
 mod api;
 mod bad_input;
+mod boards;
 mod config;
 mod containment;
 mod copies;

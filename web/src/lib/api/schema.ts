@@ -4,6 +4,42 @@
  */
 
 export interface paths {
+    "/api/v1/annotations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The annotations of a project, from `from` until before `to`; both are times with an offset. */
+        get: operations["list_annotations"];
+        put?: never;
+        /** Makes an annotation. */
+        post: operations["annotate"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/annotations/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Changes an annotation; `version` names the version that was changed. */
+        put: operations["change_annotation"];
+        post?: never;
+        /** Deletes an annotation. */
+        delete: operations["delete_annotation"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/audit": {
         parameters: {
             query?: never;
@@ -32,6 +68,94 @@ export interface paths {
         put?: never;
         /** Records an objection or a consent of a person; it reaches what is not sent yet. */
         post: operations["consent"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/dashboards": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The dashboards, of one project or of all. */
+        get: operations["list_dashboards"];
+        put?: never;
+        /** Makes a dashboard. */
+        post: operations["make_dashboard"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/dashboards/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A dashboard. */
+        get: operations["dashboard"];
+        /** Changes a dashboard; `version` names the version that was changed. */
+        put: operations["change_dashboard"];
+        post?: never;
+        /** Deletes a dashboard with its history. The reports on it stay. */
+        delete: operations["delete_dashboard"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/dashboards/{id}/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The versions of a dashboard. */
+        get: operations["dashboard_history"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/dashboards/{id}/restore": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Makes an older version of a dashboard the current one again, as a new version. */
+        post: operations["restore_dashboard"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/dashboards/{id}/tiles/{tile}/run": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Runs the report of a dashboard's tile, with the board's filters and days. */
+        post: operations["run_tile"];
         delete?: never;
         options?: never;
         head?: never;
@@ -274,6 +398,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/reports/csv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Runs a report once, and answers it as a table. */
+        post: operations["report_as_csv"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/reports/flows": {
         parameters: {
             query?: never;
@@ -336,6 +477,97 @@ export interface paths {
         put?: never;
         /** Trends: totals or distinct people by time and properties. */
         post: operations["segmentation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/saved-reports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The saved reports, of one project or of all. */
+        get: operations["list_saved_reports"];
+        put?: never;
+        /** Saves a report. */
+        post: operations["save_report"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/saved-reports/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A saved report. */
+        get: operations["saved_report"];
+        /** Changes a saved report; `version` names the version that was changed. */
+        put: operations["change_saved_report"];
+        post?: never;
+        /**
+         * Deletes a saved report with its history. Where a dashboard or an alert uses it that is refused; with `force` it goes from there
+         *     too.
+         */
+        delete: operations["delete_saved_report"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/saved-reports/{id}/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The versions of a saved report. */
+        get: operations["saved_report_history"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/saved-reports/{id}/restore": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Makes an older version of a saved report the current one again, as a new version. */
+        post: operations["restore_saved_report"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/saved-reports/{id}/run": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Runs a saved report. */
+        post: operations["run_saved_report"];
         delete?: never;
         options?: never;
         head?: never;
@@ -509,6 +741,41 @@ export interface components {
          * @enum {string}
          */
         Alignment: "rolling" | "calendar";
+        /** @description An annotation. */
+        Annotation: components["schemas"]["AnnotationDraft"] & {
+            /** @description When it was made. */
+            created: string;
+            /** @description By whom. */
+            created_by: string;
+            /**
+             * Format: int64
+             * @description Its number; never given twice.
+             */
+            id: number;
+            /** @description When it was last changed. */
+            updated: string;
+            /** @description By whom. */
+            updated_by: string;
+            /**
+             * Format: int32
+             * @description Counts changes, from 1.
+             */
+            version: number;
+        };
+        /** @description An annotation to be kept. */
+        AnnotationDraft: {
+            /** @description The project. */
+            project: string;
+            /** @description What, at most 500 characters. */
+            text: string;
+            /** @description When, with an offset: `2026-06-01T12:00:00Z`. */
+            time: string;
+        };
+        /** @description Annotations. */
+        Annotations: {
+            /** @description By time. */
+            annotations: components["schemas"]["Annotation"][];
+        };
         /** @description Which step's values a person has. */
         Attribution: "first" | "last" | {
             /**
@@ -701,11 +968,81 @@ export interface components {
          * @enum {string}
          */
         Counted: "on_or_after" | "on" | "on_or_before";
+        /** @description A dashboard. */
+        Dashboard: components["schemas"]["DashboardDraft"] & {
+            /** @description When it was made. */
+            created: string;
+            /** @description By whom. */
+            created_by: string;
+            /**
+             * Format: int64
+             * @description Its number; never given twice.
+             */
+            id: number;
+            /** @description When it was last changed. */
+            updated: string;
+            /** @description By whom. */
+            updated_by: string;
+            /**
+             * Format: int32
+             * @description Counts changes, from 1.
+             */
+            version: number;
+        };
+        /** @description A dashboard to be kept. */
+        DashboardDraft: {
+            /** @description What it is for, at most 2,000 characters. */
+            description?: string;
+            /** @description Added to every event of every report on it, at most 10. */
+            filters?: components["schemas"]["Filter"][];
+            /** @description What it is called, at most 120 characters. */
+            name: string;
+            /** @description The project. */
+            project: string;
+            range?: components["schemas"]["RelativeRange"] | null;
+            /**
+             * Format: int32
+             * @description Seconds after which whoever looks at it gets fresh numbers, at least 10; absent: only when asked.
+             */
+            refresh_seconds?: number | null;
+            /** @description What is on it, at most 60. */
+            tiles?: components["schemas"]["Tile"][];
+        };
+        /** @description The versions of a dashboard. */
+        DashboardHistory: {
+            /** @description The newest first; at most the last 100. */
+            versions: components["schemas"]["DashboardVersion"][];
+        };
+        /** @description One version of a dashboard. */
+        DashboardVersion: components["schemas"]["DashboardDraft"] & {
+            /** @description Since when it was the current one. */
+            updated: string;
+            /** @description By whom. */
+            updated_by: string;
+            /**
+             * Format: int32
+             * @description Which.
+             */
+            version: number;
+        };
+        /** @description Dashboards. */
+        Dashboards: {
+            /** @description By number. */
+            dashboards: components["schemas"]["Dashboard"][];
+        };
         /**
          * @description What was decided.
          * @enum {string}
          */
         Decision: "permitted" | "denied";
+        /** @description It is gone. */
+        Deleted: {
+            /**
+             * Format: int64
+             * @description What was deleted.
+             */
+            id: number;
+        };
         /** @description One id to be deleted at one vendor. */
         Deletion: {
             /**
@@ -868,6 +1205,16 @@ export interface components {
             vendors: {
                 [key: string]: components["schemas"]["Outcome"];
             };
+        };
+        /** @description A report that is asked for once, as a table. */
+        Export: {
+            /** @description What it asks for. */
+            kind: components["schemas"]["ReportKind"];
+            /** @description The project. */
+            project: string;
+            range?: components["schemas"]["RelativeRange"] | null;
+            /** @description The request, as the kind's route takes it; its project may be left out. */
+            request: components["schemas"]["ReportRequest"];
         };
         Field: {
             category: string;
@@ -1591,6 +1938,11 @@ export interface components {
             /** @description The vendor. */
             vendor: string;
         };
+        /**
+         * @description Length of what a relative range counts.
+         * @enum {string}
+         */
+        RangeUnit: "day" | "week" | "month" | "quarter" | "year";
         Reason: {
             because: string;
             /** Format: int64 */
@@ -1622,6 +1974,92 @@ export interface components {
             message: string;
             /** @description The place, e.g. `properties.time`; empty for the whole line. */
             path: string;
+        };
+        /** @description The last so many units, in the report's time zone. */
+        RelativeRange: {
+            /** @description Whether only units that are over count. Without, the one under way is the last of them, up to today. */
+            complete?: boolean;
+            /**
+             * Format: int32
+             * @description How many, from 1.
+             */
+            last: number;
+            /** @description Of which length. */
+            unit: components["schemas"]["RangeUnit"];
+        };
+        /** @description The answer of a report of any kind. */
+        ReportAnswer: components["schemas"]["Segmentation"] | components["schemas"]["Funnel"] | components["schemas"]["Retention"] | components["schemas"]["Flows"];
+        /** @description A report to be saved. */
+        ReportDraft: {
+            /** @description What it is for, at most 2,000 characters. */
+            description?: string;
+            /** @description What it asks for. */
+            kind: components["schemas"]["ReportKind"];
+            /** @description What it is called, at most 120 characters. */
+            name: string;
+            /** @description The project. */
+            project: string;
+            range?: components["schemas"]["RelativeRange"] | null;
+            /** @description The request, as the kind's route takes it; its project may be left out. */
+            request: components["schemas"]["ReportRequest"];
+        };
+        /** @description The versions of a saved report. */
+        ReportHistory: {
+            /** @description The newest first; at most the last 100. */
+            versions: components["schemas"]["ReportVersion"][];
+        };
+        /**
+         * @description What a saved report asks for.
+         * @enum {string}
+         */
+        ReportKind: "segmentation" | "funnel" | "retention" | "flows";
+        /** @description A request of any kind. */
+        ReportRequest: components["schemas"]["SegmentationRequest"] | components["schemas"]["FunnelRequest"] | components["schemas"]["RetentionRequest"] | components["schemas"]["FlowsRequest"];
+        /** @description What came of running a saved report. */
+        ReportRun: {
+            /** @description The answer of the kind's route. */
+            answer: components["schemas"]["ReportAnswer"];
+            /** @description What it asks for. */
+            kind: components["schemas"]["ReportKind"];
+            /** @description Its name. */
+            name: string;
+            /**
+             * Format: int64
+             * @description The saved report.
+             */
+            report: number;
+            /** @description The request as it was run, with days and filters. */
+            request: components["schemas"]["ReportRequest"];
+            /**
+             * Format: int32
+             * @description Its version.
+             */
+            version: number;
+        };
+        /** @description One version of a saved report. */
+        ReportVersion: components["schemas"]["ReportDraft"] & {
+            /** @description Since when it was the current one. */
+            updated: string;
+            /** @description By whom. */
+            updated_by: string;
+            /**
+             * Format: int32
+             * @description Which.
+             */
+            version: number;
+        };
+        /** @description Which older version becomes the current one again. */
+        Restore: {
+            /**
+             * Format: int32
+             * @description The older version.
+             */
+            restore: number;
+            /**
+             * Format: int32
+             * @description The current one, as it was seen.
+             */
+            version: number;
         };
         /** @description The answer. */
         Retention: {
@@ -1727,6 +2165,42 @@ export interface components {
         Routing: "routed" | "partial" | "none";
         /** @enum {string} */
         RunMode: "serve" | "demo";
+        /** @description What is different for this run, without being kept. */
+        RunOptions: {
+            /** @description Further conditions on every event; of a board's tile, in the place of the board's. */
+            filters?: components["schemas"]["Filter"][] | null;
+            /** @description First day, with `to` and instead of `range`. */
+            from?: string | null;
+            range?: components["schemas"]["RelativeRange"] | null;
+            /** @description Last day, inclusive. */
+            to?: string | null;
+        };
+        /** @description A saved report. */
+        SavedReport: components["schemas"]["ReportDraft"] & {
+            /** @description When it was made. */
+            created: string;
+            /** @description By whom. */
+            created_by: string;
+            /**
+             * Format: int64
+             * @description Its number; never given twice.
+             */
+            id: number;
+            /** @description When it was last changed. */
+            updated: string;
+            /** @description By whom. */
+            updated_by: string;
+            /**
+             * Format: int32
+             * @description Counts changes, from 1.
+             */
+            version: number;
+        };
+        /** @description Saved reports. */
+        SavedReports: {
+            /** @description By number. */
+            reports: components["schemas"]["SavedReport"][];
+        };
         /** @description The answer. */
         Segmentation: {
             /** @description Start of each bucket: a local day, or for hours and minutes a local time with its offset. */
@@ -1857,6 +2331,48 @@ export interface components {
         Taken: {
             rejected: components["schemas"]["RejectedLine"][];
         };
+        /** @description A tile on the grid of 12 columns. */
+        Tile: {
+            /**
+             * Format: int32
+             * @description Rows.
+             */
+            height: number;
+            /**
+             * Format: int32
+             * @description Its number, one's own choice, once on a board.
+             */
+            id: number;
+            /** @description What it holds. */
+            kind: components["schemas"]["TileKind"];
+            /**
+             * Format: int64
+             * @description The saved report.
+             */
+            report?: number | null;
+            /** @description The text, at most 10,000 characters. */
+            text?: string | null;
+            /**
+             * Format: int32
+             * @description Columns.
+             */
+            width: number;
+            /**
+             * Format: int32
+             * @description Its first column, from 0.
+             */
+            x: number;
+            /**
+             * Format: int32
+             * @description Its first row, from 0.
+             */
+            y: number;
+        };
+        /**
+         * @description What a tile holds.
+         * @enum {string}
+         */
+        TileKind: "report" | "text";
         /** @description A blast radius with the time that it took. */
         TimedRadius: components["schemas"]["Radius"] & {
             /** @description Whether the vendor is configured at present; of one that is not, the ledger still tells. */
@@ -1964,6 +2480,98 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    list_annotations: {
+        parameters: {
+            query: {
+                project: string;
+                from?: string;
+                to?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Annotations"];
+                };
+            };
+        };
+    };
+    annotate: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AnnotationDraft"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Annotation"];
+                };
+            };
+        };
+    };
+    change_annotation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AnnotationDraft"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Annotation"];
+                };
+            };
+        };
+    };
+    delete_annotation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Deleted"];
+                };
+            };
+        };
+    };
     tail: {
         parameters: {
             query?: {
@@ -2005,6 +2613,193 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ConsentRecorded"];
+                };
+            };
+        };
+    };
+    list_dashboards: {
+        parameters: {
+            query?: {
+                project?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Dashboards"];
+                };
+            };
+        };
+    };
+    make_dashboard: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DashboardDraft"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Dashboard"];
+                };
+            };
+        };
+    };
+    dashboard: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Dashboard"];
+                };
+            };
+        };
+    };
+    change_dashboard: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DashboardDraft"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Dashboard"];
+                };
+            };
+        };
+    };
+    delete_dashboard: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Deleted"];
+                };
+            };
+        };
+    };
+    dashboard_history: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DashboardHistory"];
+                };
+            };
+        };
+    };
+    restore_dashboard: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Restore"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Dashboard"];
+                };
+            };
+        };
+    };
+    run_tile: {
+        parameters: {
+            query?: {
+                /** @description `json` or `csv` */
+                format?: string;
+            };
+            header?: never;
+            path: {
+                id: number;
+                tile: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RunOptions"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReportRun"];
+                    "text/csv": string;
                 };
             };
         };
@@ -2371,6 +3166,29 @@ export interface operations {
             };
         };
     };
+    report_as_csv: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Export"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
+                };
+            };
+        };
+    };
     flows: {
         parameters: {
             query?: never;
@@ -2459,6 +3277,194 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Segmentation"];
+                };
+            };
+        };
+    };
+    list_saved_reports: {
+        parameters: {
+            query?: {
+                project?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SavedReports"];
+                };
+            };
+        };
+    };
+    save_report: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReportDraft"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SavedReport"];
+                };
+            };
+        };
+    };
+    saved_report: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SavedReport"];
+                };
+            };
+        };
+    };
+    change_saved_report: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReportDraft"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SavedReport"];
+                };
+            };
+        };
+    };
+    delete_saved_report: {
+        parameters: {
+            query?: {
+                force?: boolean;
+            };
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Deleted"];
+                };
+            };
+        };
+    };
+    saved_report_history: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReportHistory"];
+                };
+            };
+        };
+    };
+    restore_saved_report: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Restore"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SavedReport"];
+                };
+            };
+        };
+    };
+    run_saved_report: {
+        parameters: {
+            query?: {
+                /** @description `json` or `csv` */
+                format?: string;
+            };
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RunOptions"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReportRun"];
+                    "text/csv": string;
                 };
             };
         };

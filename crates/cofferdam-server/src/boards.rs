@@ -1,0 +1,23 @@
+//! What teams keep of their reports: saved reports with their history, dashboards, annotations.
+//!
+//! Routes hand over what was sent; it is checked here, and kept in `control.db` as one JSON text for each version ([`Boards`]).
+//! Running a report goes through the same handlers as asking for it. Invariant: a change is made to the version that its author saw,
+//! or not at all; nothing kept refers to something that is not there.
+
+mod annotation;
+pub(crate) mod csv;
+mod dashboard;
+mod delete;
+mod range;
+mod report;
+mod request;
+mod shelf;
+mod text;
+
+pub use annotation::{Annotation, AnnotationDraft};
+pub use dashboard::{Dashboard, DashboardDraft, DashboardVersion, Tile, TileKind};
+pub use range::{RangeUnit, RelativeRange};
+pub use report::{ReportDraft, ReportKind, ReportVersion, SavedReport};
+pub use request::ReportRequest;
+pub use shelf::Boards;
+pub(crate) use shelf::Stored;
