@@ -15,14 +15,14 @@ use cofferdam_access::{Permit, ReadReport};
 use cofferdam_audit::Audit;
 use cofferdam_model::{Clock, Entropy, MergeMap, PersonNumber, TimestampMs};
 use cofferdam_query::{
-    FlowsRequest, FunnelRequest, RetentionRequest, SegmentationRequest, flows, funnel, retention,
-    segmentation,
+    Cohorts, FlowsRequest, FunnelRequest, Inputs, Progress, RetentionRequest, SegmentationRequest,
+    flows, funnel, retention, segmentation,
 };
 use cofferdam_store::{Store, StoreOptions};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 #[derive(Debug)]
 struct Standing;
@@ -74,15 +74,22 @@ fn links(path: &Path) -> Result<MergeMap> {
 struct Bench {
     permit: Permit<ReadReport>,
     merges: MergeMap,
-    go: AtomicBool,
+    cohorts: Cohorts,
+    progress: Progress,
 }
 
 impl Bench {
     /// A report's name and answer.
     fn ask(&self, store: &Store, report: &str) -> Result<Value> {
         let mut all = json!({ "project": "console", "from": "2026-09-01", "to": "2026-10-30", "timezone": "UTC" });
-        let (permit, merges, go) = (&self.permit, &self.merges, &self.go);
-        let now = Standing.now();
+        let inputs = Inputs {
+            permit: &self.permit,
+            store,
+            merges: &self.merges,
+            cohorts: &self.cohorts,
+            now: Standing.now(),
+            progress: &self.progress,
+        };
         let fields = |more: Value| {
             for (key, value) in more.as_object().into_iter().flatten() {
                 all[key] = value.clone();
@@ -95,7 +102,7 @@ impl Bench {
                 let steps = steps.map(|event| json!({ "event": event }));
                 let request: FunnelRequest =
                     serde_json::from_value(fields(json!({ "steps": steps, "entry": "best" })))?;
-                let answer = funnel(permit, store, merges, &request, now, go)?;
+                let answer = funnel(inputs, &request)?;
                 json!(
                     answer
                         .steps
@@ -109,21 +116,21 @@ impl Bench {
                 let steps = steps.map(|event| json!({ "event": event }));
                 let more = json!({ "steps": steps, "entry": "best", "breakdown": ["country"] });
                 let request: FunnelRequest = serde_json::from_value(fields(more))?;
-                let answer = funnel(permit, store, merges, &request, now, go)?;
+                let answer = funnel(inputs, &request)?;
                 json!(answer.segments.len())
             }
             "retention" => {
                 let more = json!({ "born": { "event": "signup" }, "returned": { "event": "$all" }, "unit": "week",
                     "counted": "on", "birth_returns": true, "brackets": [1, 2, 3, 4, 5, 6, 7, 8, 9] });
                 let request: RetentionRequest = serde_json::from_value(fields(more))?;
-                let answer = retention(permit, store, merges, &request, now, go)?;
+                let answer = retention(inputs, &request)?;
                 json!(answer.cohorts.first().map(|cohort| cohort.counts.clone()))
             }
             "flows" => {
                 let more = json!({ "anchor": { "event": "signup" }, "count": "uniques", "collapse_repeats": false,
                     "window": { "length": 61, "unit": "day" } });
                 let request: FlowsRequest = serde_json::from_value(fields(more))?;
-                let answer = flows(permit, store, merges, &request, go)?;
+                let answer = flows(inputs, &request)?;
                 let full = answer.top.iter().find(|path| path.events.len() == 4);
                 json!(full.map(|path| (path.events.clone(), path.count)))
             }
@@ -138,8 +145,7 @@ impl Bench {
                 let by = if is_one { "country" } else { "browser" };
                 let more = json!({ "events": [{ "event": event }], "measure": measure, "breakdown": [by] });
                 let request: SegmentationRequest = serde_json::from_value(fields(more))?;
-                let answer =
-                    serde_json::to_value(segmentation(permit, store, merges, &request, now)?)?;
+                let answer = serde_json::to_value(segmentation(inputs, &request)?)?;
                 json!((
                     &answer["series"][0]["segment"],
                     &answer["series"][0]["values"][0]
@@ -177,7 +183,8 @@ fn main() -> Result<()> {
     let bench = Bench {
         permit: runtime.block_on(Permit::for_system(&audit, "bench"))?,
         merges: links(&dir.join("links"))?,
-        go: AtomicBool::new(false),
+        cohorts: Cohorts::none(),
+        progress: Progress::default(),
     };
     let open = |hot_bytes_max: usize| {
         let mut options = StoreOptions::new(

@@ -29,12 +29,30 @@ pub enum QueryError {
     /// Whoever asked did not want the answer any more.
     #[error("the report was cancelled")]
     Cancelled,
+    /// It took longer than is allowed.
+    #[error(
+        "the report took longer than {seconds} s; ask for fewer days, or for fewer or rarer events"
+    )]
+    TooSlow {
+        /// How long it may take, seconds.
+        seconds: u64,
+    },
     /// The store failed.
     #[error("the event store could not be read")]
     Store(#[from] StoreError),
 }
 
 impl QueryError {
+    /// With `name` before the path, but for paths that begin with `but`.
+    pub(crate) fn below(mut self, name: &str, but: &str) -> Self {
+        if let Self::Invalid { path, .. } | Self::TooLarge { path, .. } = &mut self
+            && !path.starts_with(but)
+        {
+            *path = format!("{name}.{path}");
+        }
+        self
+    }
+
     /// With the column of a text in the request, from 1, before the message.
     pub(crate) fn in_column(mut self, column: usize) -> Self {
         if let Self::Invalid { message, .. } = &mut self {

@@ -3,6 +3,7 @@
 //! Invariant: computed from one version of the store over canonical persons; every path has one event in each step or none, so
 //! that the counts of a step and the links out of it add up.
 
+mod bar;
 mod kernel;
 mod request;
 
@@ -10,19 +11,21 @@ mod request;
 mod tests;
 
 use crate::buckets::Buckets;
+use crate::columns::{Columns, Context};
 use crate::funnel::window_ms;
 use crate::selection::{Selection, at_most, invalid, zone};
 use crate::sweep::{Source, Sweep, Wanted};
-use crate::{QueryError, QueryLimits, Unit};
-use cofferdam_access::{Permit, ReadReport};
-use cofferdam_model::{MergeMap, TimestampMs};
-use cofferdam_store::{CatalogInfo, Store};
+use crate::{Inputs, QueryError, QueryLimits, Unit};
+pub use bar::FlowsBar;
+pub(crate) use bar::behind;
+#[cfg(test)]
+pub(crate) use bar::of;
+use cofferdam_model::TimestampMs;
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 use kernel::{NONE, Paths, Rules};
 pub use request::{Flows, FlowsCount, FlowsEvent, FlowsLink, FlowsPath, FlowsRequest, FlowsStep};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 /// Most events on either side.
 const SIDE_MAX: u32 = 10;
@@ -34,46 +37,42 @@ const HIDDEN_MAX: usize = 100;
 const TOP: usize = 20;
 /// Stands for the events of a step that are not shown.
 const OTHER: &str = "$other";
+/// Stands before the first event of a path.
+const START: &str = "$start";
+/// Stands after the last.
+const END: &str = "$end";
 
 type Counts<K> = HashMap<K, u64, RandomState>;
 
-/// Computes the report. Blocking: call it on a blocking thread; a set `cancelled` ends it soon.
+/// Computes the report. Blocking: call it on a blocking thread.
 ///
 /// # Errors
 /// As [`crate::funnel`].
-pub fn flows(
-    permit: &Permit<ReadReport>,
-    store: &Store,
-    merges: &MergeMap,
-    request: &FlowsRequest,
-    cancelled: &AtomicBool,
-) -> Result<Flows, QueryError> {
-    let _ = permit;
-    let (reader, limits) = (store.reader(), QueryLimits::default());
+pub fn flows(inputs: Inputs<'_>, request: &FlowsRequest) -> Result<Flows, QueryError> {
+    let (reader, limits) = (inputs.store.reader(), QueryLimits::default());
     let catalog = reader.catalog(&request.project);
-    let plan = Plan::new(request, &catalog, &limits)?;
+    let plan = Plan::new(request, inputs.context(&catalog, &limits))?;
     let (from, to) = (TimestampMs(plan.wanted.from), TimestampMs(plan.wanted.to));
     let parts = reader.parts(&request.project, from, to);
-    let mut answer = compute(&parts, &plan, merges, &limits, cancelled)?;
+    let mut sweep = Sweep::new(&parts, &plan.wanted, inputs.merges, inputs.progress);
+    let paths = paths(&mut sweep, &plan, &limits)?;
+    let mut answer = answer(&plan, &paths, sweep.events());
     answer.snapshot = reader.id().to_string();
     Ok(answer)
 }
 
 /// A request made ready.
 #[derive(Debug)]
-struct Plan {
-    wanted: Wanted,
+pub(crate) struct Plan {
+    pub(crate) wanted: Wanted,
     rules: Rules,
     hide: Vec<String>,
     shown: usize,
 }
 
 impl Plan {
-    fn new(
-        request: &FlowsRequest,
-        catalog: &CatalogInfo,
-        limits: &QueryLimits,
-    ) -> Result<Self, QueryError> {
+    pub(crate) fn new(request: &FlowsRequest, context: Context<'_>) -> Result<Self, QueryError> {
+        let limits = context.limits;
         at_most("after", request.after as usize, SIDE_MAX as usize)?;
         at_most("before", request.before as usize, SIDE_MAX as usize)?;
         at_most("hide", request.hide.len(), HIDDEN_MAX)?;
@@ -98,8 +97,9 @@ impl Plan {
             Unit::Day,
             limits.buckets_max,
         )?;
-        let mut columns = Vec::new();
-        let anchor = Selection::new(&request.anchor, "anchor", &mut columns, catalog, limits)?;
+        let mut columns = Columns::new(context);
+        let anchor = Selection::new(&request.anchor, "anchor", &mut columns)?;
+        let (columns, computing) = columns.finish();
         let beyond = if request.after > 0 { window } else { 0 };
         Ok(Self {
             rules: Rules {
@@ -116,6 +116,7 @@ impl Plan {
                 selections: vec![anchor],
                 every_row: true,
                 columns,
+                computing,
                 values: Vec::new(),
                 events: true,
             },
@@ -125,14 +126,12 @@ impl Plan {
     }
 }
 
-fn compute<S: Source>(
-    parts: &[S],
-    plan: &Plan,
-    merges: &MergeMap,
+/// All paths.
+pub(crate) fn paths<'p, S: Source>(
+    sweep: &mut Sweep<'_, S>,
+    plan: &'p Plan,
     limits: &QueryLimits,
-    cancelled: &AtomicBool,
-) -> Result<Flows, QueryError> {
-    let mut sweep = Sweep::new(parts, &plan.wanted, merges, cancelled);
+) -> Result<Paths<'p>, QueryError> {
     let mut paths = Paths::new(&plan.rules, limits.timeline_bytes_max);
     // Numbers are given in the order of the sweep: what is hidden is looked up once for each.
     let mut hidden: Vec<bool> = Vec::new();
@@ -144,67 +143,93 @@ fn compute<S: Source>(
             hidden.get(event as usize).copied().unwrap_or(false)
         })
     })?;
-    Ok(answer(plan, &paths, sweep.events()))
+    Ok(paths)
+}
+
+/// The events of each step, most frequent first.
+struct Ranked<'a> {
+    steps: Vec<Vec<(u32, u64)>>,
+    shown: usize,
+    names: &'a [Arc<str>],
+}
+
+impl<'a> Ranked<'a> {
+    fn new(plan: &Plan, paths: &Paths<'_>, names: &'a [Arc<str>]) -> Self {
+        let mut steps: Vec<Counts<u32>> = vec![Counts::default(); paths.width()];
+        for path in paths.all() {
+            for (counts, event) in steps.iter_mut().zip(path) {
+                if *event != NONE {
+                    *counts.entry(*event).or_default() += 1;
+                }
+            }
+        }
+        let mut ranked = Self {
+            steps: Vec::new(),
+            shown: plan.shown,
+            names,
+        };
+        for counts in steps {
+            let mut events: Vec<(u32, u64)> = counts.into_iter().collect();
+            events.sort_by(|one, other| {
+                let names = || ranked.name(one.0).cmp(ranked.name(other.0));
+                other.1.cmp(&one.1).then_with(names)
+            });
+            ranked.steps.push(events);
+        }
+        ranked
+    }
+
+    fn name(&self, event: u32) -> &'a str {
+        let name = self.names.get(event as usize);
+        name.map_or(OTHER, |name| &**name)
+    }
+
+    /// The event as its step shows it.
+    fn label(&self, step: usize, event: u32) -> &'a str {
+        let mut shown = self.steps.get(step).into_iter().flatten().take(self.shown);
+        if shown.any(|(known, _)| *known == event) {
+            self.name(event)
+        } else {
+            OTHER
+        }
+    }
+
+    /// Both ends of a link after a step; `None` where there is none.
+    fn link(&self, step: usize, from: u32, to: u32) -> Option<(&'a str, &'a str)> {
+        match (from, to) {
+            (NONE, NONE) => None,
+            (NONE, to) => Some((START, self.label(step + 1, to))),
+            (from, NONE) => Some((self.label(step, from), END)),
+            (from, to) => Some((self.label(step, from), self.label(step + 1, to))),
+        }
+    }
 }
 
 /// Counts steps, links and whole paths.
-fn answer(plan: &Plan, paths: &Paths<'_>, names: &[Arc<str>]) -> Flows {
-    let width = paths.width();
-    let mut steps: Vec<Counts<u32>> = vec![Counts::default(); width];
+pub(crate) fn answer(plan: &Plan, paths: &Paths<'_>, names: &[Arc<str>]) -> Flows {
+    let ranked = Ranked::new(plan, paths, names);
     let mut whole: Counts<&[u32]> = Counts::default();
-    for path in paths.events.chunks(width) {
-        for (counts, event) in steps.iter_mut().zip(path) {
-            if *event != NONE {
-                *counts.entry(*event).or_default() += 1;
-            }
-        }
+    for path in paths.all() {
         *whole.entry(path).or_default() += 1;
     }
-    let name = |event: u32| names.get(event as usize).map_or(OTHER, |name| &**name);
-    let ranked = |counts: &Counts<u32>| {
-        let mut ranked: Vec<(u32, u64)> = counts
-            .iter()
-            .map(|(event, count)| (*event, *count))
-            .collect();
-        ranked.sort_by(|one, other| {
-            other
-                .1
-                .cmp(&one.1)
-                .then_with(|| name(one.0).cmp(name(other.0)))
-        });
-        ranked
-    };
-    let ranked: Vec<Vec<(u32, u64)>> = steps.iter().map(ranked).collect();
-    let is_shown = |step: usize, event: u32| {
-        let shown = ranked.get(step).into_iter().flatten().take(plan.shown);
-        shown.into_iter().any(|(known, _)| *known == event)
-    };
     let mut links: Counts<(usize, &str, &str)> = Counts::default();
     for (path, count) in &whole {
         for (step, pair) in path.windows(2).enumerate() {
-            let label = |step: usize, event: u32| {
-                if is_shown(step, event) {
-                    name(event)
-                } else {
-                    OTHER
-                }
-            };
-            let link = match pair {
-                [NONE, NONE] => continue,
-                [NONE, to] => ("$start", label(step + 1, *to)),
-                [from, NONE] => (label(step, *from), "$end"),
-                [from, to] => (label(step, *from), label(step + 1, *to)),
-                _ => continue,
-            };
-            *links.entry((step, link.0, link.1)).or_default() += count;
+            if let [from, to] = pair
+                && let Some((from, to)) = ranked.link(step, *from, *to)
+            {
+                *links.entry((step, from, to)).or_default() += count;
+            }
         }
     }
+    let name = |event: u32| ranked.name(event);
     let offset = |step: usize| {
         i32::try_from(step).unwrap_or(0) - i32::try_from(plan.rules.before).unwrap_or(0)
     };
     Flows {
-        paths: (paths.events.len() / width) as u64,
+        paths: paths.whose().len() as u64,
         steps: ranked
+            .steps
             .iter()
             .enumerate()
             .map(|(step, events)| FlowsStep {

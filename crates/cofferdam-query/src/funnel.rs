@@ -4,6 +4,7 @@
 //! without the breakdown (a person may be in several segments).
 
 mod attempt;
+mod bar;
 mod count;
 mod plan;
 mod request;
@@ -13,18 +14,23 @@ mod stories;
 #[cfg(test)]
 mod tests;
 
+use crate::bars::shown;
 use crate::segment::Segment;
 use crate::sweep::{Source, Sweep};
 use crate::timeline::{Hit, each_person};
-use crate::{QueryError, QueryLimits};
+use crate::{Inputs, QueryError, QueryLimits};
 use attempt::{Attempt, Rules, Scratch, attempts};
-use cofferdam_access::{Permit, ReadReport};
-use cofferdam_model::{MergeMap, TimestampMs};
+pub(crate) use bar::behind;
+#[cfg(test)]
+pub(crate) use bar::of;
+pub use bar::{FunnelBar, FunnelOutcome};
+#[cfg(test)]
+use cofferdam_model::MergeMap;
+use cofferdam_model::TimestampMs;
 #[cfg(test)]
 use cofferdam_store::CatalogInfo;
-use cofferdam_store::Store;
 use count::Tally;
-use plan::Plan;
+pub(crate) use plan::Plan;
 pub(crate) use plan::window_ms;
 use request::Excluded;
 pub use request::{
@@ -33,31 +39,23 @@ pub use request::{
     FunnelTrend, FunnelWindow, HistogramBin, StrictAmong, WindowSince, WindowUnit,
 };
 use std::ops::Range;
-use std::sync::atomic::AtomicBool;
 
 /// The segment of what is beyond the limit of segments.
 const OTHER: &str = "$other";
 
-/// Computes the report. Blocking: call it on a blocking thread; a set `cancelled` ends it soon.
+/// Computes the report. Blocking: call it on a blocking thread.
 ///
 /// # Errors
 /// [`QueryError::Invalid`] and [`QueryError::TooLarge`] for the request, [`QueryError::Cancelled`], and [`QueryError::Store`]
 /// where the store cannot be read.
-pub fn funnel(
-    permit: &Permit<ReadReport>,
-    store: &Store,
-    merges: &MergeMap,
-    request: &FunnelRequest,
-    now: TimestampMs,
-    cancelled: &AtomicBool,
-) -> Result<Funnel, QueryError> {
-    let _ = permit;
-    let (reader, limits) = (store.reader(), QueryLimits::default());
+pub fn funnel(inputs: Inputs<'_>, request: &FunnelRequest) -> Result<Funnel, QueryError> {
+    let (reader, limits) = (inputs.store.reader(), QueryLimits::default());
     let catalog = reader.catalog(&request.project);
-    let plan = Plan::new(request, &catalog, &limits)?;
+    let plan = Plan::new(request, inputs.context(&catalog, &limits))?;
     let (from, to) = (TimestampMs(plan.wanted.from), TimestampMs(plan.wanted.to));
     let parts = reader.parts(&request.project, from, to);
-    let mut answer = compute(&parts, &plan, merges, now, &limits, cancelled)?;
+    let mut sweep = Sweep::new(&parts, &plan.wanted, inputs.merges, inputs.progress);
+    let mut answer = compute(&mut sweep, &plan, inputs.now, &limits)?;
     answer.snapshot = reader.id().to_string();
     Ok(answer)
 }
@@ -72,25 +70,24 @@ pub(crate) fn run<S: Source>(
     now: TimestampMs,
 ) -> Result<Funnel, QueryError> {
     let limits = QueryLimits::default();
-    let plan = Plan::new(request, catalog, &limits)?;
-    compute(parts, &plan, merges, now, &limits, &AtomicBool::new(false))
+    let plan = Plan::new(request, crate::testing::context(catalog, &limits))?;
+    let progress = crate::Progress::default();
+    let mut sweep = Sweep::new(parts, &plan.wanted, merges, &progress);
+    compute(&mut sweep, &plan, now, &limits)
 }
 
-fn compute<S: Source>(
-    parts: &[S],
+pub(crate) fn compute<S: Source>(
+    sweep: &mut Sweep<'_, S>,
     plan: &Plan,
-    merges: &MergeMap,
     now: TimestampMs,
     limits: &QueryLimits,
-    cancelled: &AtomicBool,
 ) -> Result<Funnel, QueryError> {
-    let mut sweep = Sweep::new(parts, &plan.wanted, merges, cancelled);
     let mut all = Report::new(plan);
-    each_person(&mut sweep, limits.timeline_bytes_max, &mut |_, hits| {
+    each_person(sweep, limits.timeline_bytes_max, &mut |_, hits| {
         all.person(hits);
         Ok(())
     })?;
-    let segments = segments(&mut sweep, plan, &all.entered, limits)?;
+    let segments = segments(sweep, plan, &all.entered, limits)?;
     Ok(all.finish(segments, now))
 }
 
@@ -212,12 +209,68 @@ impl Found {
 /// The breakdown's value of an attempt; `None` where the step that decides was not reached.
 fn value_of(plan: &Plan, attempt: &Attempt) -> Option<u32> {
     let step = match plan.attribution {
-        Attribution::First => attempt.reached.trailing_zeros() as usize,
+        Attribution::First => return Some(attempt.entered),
         Attribution::Last => attempt.last,
         Attribution::Step(step) => step as usize - 1,
     };
     let is_reached = attempt.reached >> step & 1 == 1;
     attempt.values.get(step).copied().filter(|_| is_reached)
+}
+
+/// Where attempts are counted: the largest segments, the rest, and those without a value.
+struct Places {
+    largest: Vec<Segment>,
+    by_value: Vec<usize>,
+    width: usize,
+    /// Of the rest, after the largest.
+    other: usize,
+    /// Of those who did not reach the step that decides, like those whose property is not set.
+    unset: usize,
+}
+
+impl Places {
+    /// `entered` says how many attempts each value has.
+    fn new<S: Source>(
+        sweep: &Sweep<'_, S>,
+        plan: &Plan,
+        entered: &[u64],
+        limits: &QueryLimits,
+    ) -> Self {
+        let label = |value: u32| sweep.segment(0, value).cloned().unwrap_or_default();
+        let mut largest: Vec<(u32, u64, Segment)> = (0..)
+            .zip(entered)
+            .filter(|(_, count)| **count > 0 && plan.has_breakdown)
+            .map(|(value, count)| (value, *count, label(value)))
+            .collect();
+        largest.sort_by(|one, other| other.1.cmp(&one.1).then_with(|| one.2.cmp(&other.2)));
+        largest.truncate(limits.segments_max);
+        let other = largest.len();
+        let is_unset = |(_, _, segment): &(u32, u64, Segment)| segment.iter().all(Option::is_none);
+        let mut by_value = vec![other; entered.len()];
+        for (place, (value, ..)) in largest.iter().enumerate() {
+            if let Some(slot) = by_value.get_mut(*value as usize) {
+                *slot = place;
+            }
+        }
+        Self {
+            by_value,
+            width: largest.first().map_or(1, |(_, _, segment)| segment.len()),
+            other,
+            unset: largest.iter().position(is_unset).unwrap_or(other + 1),
+            largest: largest.into_iter().map(|(_, _, segment)| segment).collect(),
+        }
+    }
+
+    fn of(&self, plan: &Plan, attempt: &Attempt) -> usize {
+        let place = |value: u32| self.by_value.get(value as usize).copied();
+        value_of(plan, attempt).map_or(self.unset, |value| place(value).unwrap_or(self.other))
+    }
+
+    /// The segments as the answer names them, by place.
+    fn labels(&self) -> impl Iterator<Item = Vec<Option<String>>> + '_ {
+        let own = self.largest.iter().map(shown);
+        own.chain([vec![Some(OTHER.to_owned())], vec![None; self.width]])
+    }
 }
 
 /// The funnels of the largest segments, and of the rest.
@@ -230,57 +283,28 @@ fn segments<S: Source>(
     if !plan.has_breakdown {
         return Ok(Vec::new());
     }
-    let label =
-        |sweep: &Sweep<'_, S>, value: u32| sweep.segment(0, value).cloned().unwrap_or_default();
-    let mut largest: Vec<(u32, u64, Segment)> = (0..)
-        .zip(entered)
-        .filter(|(_, count)| **count > 0)
-        .map(|(value, count)| (value, *count, label(sweep, value)))
-        .collect();
-    largest.sort_by(|one, other| other.1.cmp(&one.1).then_with(|| one.2.cmp(&other.2)));
-    largest.truncate(limits.segments_max);
-    let width = largest.first().map_or(1, |(_, _, segment)| segment.len());
-    // Per value the place of its segment; the rest comes after the largest. Those who did not reach the step that decides have no
-    // value, like those whose property is not set.
-    let other = largest.len();
-    let is_unset = |segment: &Segment| segment.iter().all(Option::is_none);
-    let unset = largest.iter().position(|(_, _, segment)| is_unset(segment));
-    let unset = unset.unwrap_or(other + 1);
-    let mut places = vec![other; entered.len()];
-    for (place, (value, ..)) in largest.iter().enumerate() {
-        if let Some(slot) = places.get_mut(*value as usize) {
-            *slot = place;
-        }
-    }
-    let mut tallies = vec![Tally::new(plan.rules.steps, true); other + 2];
+    let places = Places::new(sweep, plan, entered, limits);
+    let mut tallies = vec![Tally::new(plan.rules.steps, true); places.other + 2];
     let whole = plan.whole.from().0..plan.whole.to().0;
     let mut found = Found::default();
     each_person(sweep, limits.timeline_bytes_max, &mut |_, hits| {
         let mut is_in_other = false;
         for attempt in found.of(&plan.rules, hits, &whole) {
-            let place = value_of(plan, attempt).map_or(unset, |value| {
-                places.get(value as usize).copied().unwrap_or(other)
-            });
+            let place = places.of(plan, attempt);
             // Of the rest a person counts once, with the first of its attempts.
-            let again =
-                place == other && plan.rules.by_value && std::mem::replace(&mut is_in_other, true);
+            let again = place == places.other
+                && plan.rules.by_value
+                && std::mem::replace(&mut is_in_other, true);
             if let Some(tally) = tallies.get_mut(place).filter(|_| !again) {
                 tally.add(&plan.rules, attempt);
             }
         }
         Ok(())
     })?;
-    let labels = largest.into_iter().map(|(_, _, segment)| {
-        let texts = segment.iter();
-        texts
-            .map(|text| text.as_deref().map(str::to_owned))
-            .collect()
-    });
-    let labels = labels.chain([vec![Some(OTHER.to_owned())], vec![None; width]]);
-    let all = labels.zip(tallies).enumerate();
+    let all = places.labels().zip(tallies).enumerate();
     Ok(all
         .filter(|(place, (_, tally))| {
-            *place < other || tally.counts.first().is_some_and(|count| *count > 0)
+            *place < places.other || tally.counts.first().is_some_and(|count| *count > 0)
         })
         .map(|(_, (segment, tally))| FunnelSegment {
             segment,

@@ -6,6 +6,7 @@
 
 use crate::answer::Figure;
 use crate::buckets::Buckets;
+use crate::columns::Persons;
 use crate::measure::{Cells, Kind};
 use crate::plan::Plan;
 use crate::segment::{Segment, segments};
@@ -29,9 +30,10 @@ impl Totals {
         plan: &Plan,
         selection: &Selection,
         batch: &ColumnBatch,
+        merges: &MergeMap,
         limits: &QueryLimits,
     ) {
-        let keep = keep(selection, batch);
+        let keep = keep(selection, batch, merges);
         let (codes, labels) = segments(&plan.breakdown, &batch.columns, batch.len());
         let counts = code_counts(&codes, &keep, labels.len());
         for (label, count) in labels.into_iter().zip(counts) {
@@ -108,7 +110,7 @@ impl Counter {
                 self.closed += 1;
             }
         }
-        let keep = keep(selection, batch);
+        let keep = keep(selection, batch, merges);
         let (codes, labels) = segments(&plan.breakdown, &batch.columns, batch.len());
         let series: Vec<u32> = labels
             .iter()
@@ -198,7 +200,7 @@ fn code_counts(codes: &[u32], keep: &[bool], number: usize) -> Vec<u64> {
 }
 
 /// Which rows an event selection takes.
-fn keep(selection: &Selection, batch: &ColumnBatch) -> Vec<bool> {
+pub(crate) fn keep(selection: &Selection, batch: &ColumnBatch, merges: &MergeMap) -> Vec<bool> {
     let mut keep: Vec<bool> = match &selection.event {
         None => vec![true; batch.len()],
         Some(event) => {
@@ -207,6 +209,10 @@ fn keep(selection: &Selection, batch: &ColumnBatch) -> Vec<bool> {
             batch.event.codes.iter().map(wanted).collect()
         }
     };
-    selection.narrow(&batch.columns, &mut keep);
+    let persons = Persons {
+        numbers: &batch.person,
+        merges,
+    };
+    selection.narrow(&batch.columns, persons, &mut keep);
     keep
 }

@@ -5,7 +5,10 @@
 //! another engine can recompute it (P7).
 
 mod answer;
+mod bars;
 mod buckets;
+mod cohort;
+mod columns;
 mod compare;
 mod error;
 mod expression;
@@ -13,10 +16,12 @@ mod filter;
 mod flows;
 mod formula;
 mod funnel;
+mod inputs;
 mod kernel;
 mod measure;
 mod people;
 mod plan;
+mod progress;
 mod request;
 mod retention;
 mod segment;
@@ -32,21 +37,31 @@ mod timeline;
 mod tests;
 
 pub use answer::{Comparison, Figure, FormulaSeries, Segmentation, Series};
+pub use bars::{ReportBar, SegmentationBar, people_behind};
+pub use cohort::{
+    Cohort, CohortCondition, CohortDefinition, CohortWindow, Cohorts, Matching, Times, TimesOp,
+    members,
+};
 pub use error::{QueryError, QueryLimits};
 pub use flows::{
-    Flows, FlowsCount, FlowsEvent, FlowsLink, FlowsPath, FlowsRequest, FlowsStep, flows,
+    Flows, FlowsBar, FlowsCount, FlowsEvent, FlowsLink, FlowsPath, FlowsRequest, FlowsStep, flows,
 };
 pub use funnel::{
-    Attribution, Durations, Funnel, FunnelCount, FunnelCounts, FunnelEntry, FunnelExcluded,
-    FunnelExclusion, FunnelOrder, FunnelRequest, FunnelSegment, FunnelStep, FunnelTrend,
-    FunnelWindow, HistogramBin, StrictAmong, WindowSince, WindowUnit, funnel,
+    Attribution, Durations, Funnel, FunnelBar, FunnelCount, FunnelCounts, FunnelEntry,
+    FunnelExcluded, FunnelExclusion, FunnelOrder, FunnelOutcome, FunnelRequest, FunnelSegment,
+    FunnelStep, FunnelTrend, FunnelWindow, HistogramBin, StrictAmong, WindowSince, WindowUnit,
+    funnel,
 };
+pub use inputs::Inputs;
+pub use people::People;
+pub use progress::Progress;
 pub use request::{
-    Aggregate, Breakdown, Compare, CompareUnit, CountMeasure, EventSelection, Filter, FilterOp,
-    Formula, Measure, NamedRange, Operand, PropertyMeasure, SegmentationRequest, Unit, WeekStart,
+    Aggregate, Breakdown, CohortFilter, Compare, CompareUnit, CountMeasure, EventSelection, Filter,
+    FilterOp, Formula, Measure, NamedRange, Operand, PropertyMeasure, SegmentationRequest, Unit,
+    WeekStart,
 };
 pub use retention::{
-    Alignment, Births, Counted, Retention, RetentionCohort, RetentionRequest, RetentionSegment,
-    RetentionUnit, retention,
+    Alignment, Births, Counted, Retention, RetentionBar, RetentionCohort, RetentionRequest,
+    RetentionSegment, RetentionUnit, retention,
 };
 pub use segmentation::segmentation;

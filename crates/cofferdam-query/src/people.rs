@@ -1,14 +1,15 @@
 //! Sets of canonical persons, dense by number and allocated by page.
 //!
-//! The kernel keeps one per series and open bucket.
+//! The kernel of trends keeps one per series and open bucket; a cohort is one, and so are the people behind a bar.
 
 const PAGE_WORDS: usize = 1024;
+const PAGE_WORDS_U32: u32 = 1024;
 /// Bytes of a page.
 pub(crate) const PAGE_BYTES: usize = PAGE_WORDS * 8;
 
 /// A set of person numbers.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct People {
+pub struct People {
     pages: Vec<Option<Box<[u64; PAGE_WORDS]>>>,
     count: u64,
 }
@@ -36,8 +37,52 @@ impl People {
         fresh
     }
 
+    /// Whether a number is in it.
+    #[must_use]
+    pub fn contains(&self, number: u32) -> bool {
+        let (page, bit) = (
+            number as usize / (PAGE_WORDS * 64),
+            number as usize % (PAGE_WORDS * 64),
+        );
+        let page = self.pages.get(page).and_then(Option::as_ref);
+        page.and_then(|words| words.get(bit / 64))
+            .is_some_and(|word| word >> (bit % 64) & 1 == 1)
+    }
+
+    /// All numbers, ascending.
+    pub fn numbers(&self) -> impl Iterator<Item = u32> + '_ {
+        let pages = (0u32..).zip(&self.pages);
+        let words = pages.flat_map(|(page, words)| {
+            let words = words.iter().flat_map(|words| words.iter());
+            (0u32..).zip(words).map(move |(at, word)| {
+                let start = (page * PAGE_WORDS_U32 + at) * 64;
+                (start, *word)
+            })
+        });
+        words.flat_map(|(start, mut word)| {
+            std::iter::from_fn(move || {
+                let bit = word.trailing_zeros();
+                word &= word.checked_sub(1)?;
+                Some(start + bit)
+            })
+        })
+    }
+
+    /// Keeps those for which `is_kept`.
+    pub(crate) fn retain(&mut self, is_kept: impl Fn(u32) -> bool) {
+        let kept = self.numbers().filter(|number| is_kept(*number)).collect();
+        *self = kept;
+    }
+
+    /// Whether nobody is in it.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
     /// How many numbers are in it.
-    pub(crate) fn len(&self) -> u64 {
+    #[must_use]
+    pub fn len(&self) -> u64 {
         self.count
     }
 
@@ -86,5 +131,15 @@ impl People {
                 .sum::<u64>();
         }
         count
+    }
+}
+
+impl FromIterator<u32> for People {
+    fn from_iter<I: IntoIterator<Item = u32>>(numbers: I) -> Self {
+        let mut people = Self::default();
+        for number in numbers {
+            people.insert(number);
+        }
+        people
     }
 }

@@ -3,14 +3,14 @@
 //! Invariant: a plan that exists can be run; whatever the request got wrong is named by its JSON path, with near names.
 
 use crate::buckets::{Axis, Buckets};
+use crate::columns::{Columns, Computing, Context, Shape};
 use crate::compare::earlier;
-use crate::expression::Bound;
 use crate::formula::Formula;
 use crate::measure::{Kind, Window};
-use crate::selection::{Selection, at_most, column, invalid, zone};
-use crate::{Aggregate, Breakdown, Measure, QueryError, QueryLimits, SegmentationRequest};
+use crate::selection::{Selection, at_most, invalid, zone};
+use crate::{Aggregate, Measure, QueryError, QueryLimits, SegmentationRequest};
 use cofferdam_model::Day;
-use cofferdam_store::{CatalogInfo, Column, ColumnBatch, ScanRequest};
+use cofferdam_store::{Column, ScanRequest};
 use std::sync::Arc;
 
 /// A request made ready.
@@ -27,7 +27,7 @@ pub(crate) struct Plan {
     pub(crate) measured: Option<usize>,
     pub(crate) window: Window,
     pub(crate) formulas: Vec<Formula>,
-    computed: Vec<Computed>,
+    pub(crate) computing: Computing,
 }
 
 /// A range to sweep.
@@ -40,24 +40,17 @@ pub(crate) struct Range {
 impl Plan {
     pub(crate) fn new(
         request: &SegmentationRequest,
-        catalog: &CatalogInfo,
-        limits: &QueryLimits,
+        context: Context<'_>,
     ) -> Result<Self, QueryError> {
+        let limits = context.limits;
         at_most("events", request.events.len(), limits.events_max)?;
         at_most("breakdown", request.breakdown.len(), limits.breakdowns_max)?;
         if request.events.is_empty() {
             return Err(invalid("events", "no event is selected".to_owned()));
         }
         let window = window(request, limits)?;
-        let mut places = Places {
-            catalog,
-            columns: Vec::new(),
-            computed: Vec::new(),
-        };
-        let mut breakdown = Vec::new();
-        for (at, part) in request.breakdown.iter().enumerate() {
-            breakdown.push(places.of(part, &format!("breakdown[{at}]"), Shape::Texts)?);
-        }
+        let mut columns = Columns::new(context);
+        let breakdown = columns.places("breakdown", &request.breakdown)?;
         let (kind, measured) = match &request.measure {
             Measure::Count(count) => (Kind::Count(*count), None),
             Measure::Property(measure) => {
@@ -67,48 +60,31 @@ impl Plan {
                 } else {
                     Shape::Numbers
                 };
-                let place = places.of(&measure.property, "measure.property", shape)?;
+                let place = columns.place(&measure.property, "measure.property", shape)?;
                 (kind, Some(place))
             }
         };
         let mut selections = Vec::new();
         for (at, selection) in request.events.iter().enumerate() {
             let path = format!("events[{at}]");
-            let columns = &mut places.columns;
-            selections.push(Selection::new(selection, &path, columns, catalog, limits)?);
+            selections.push(Selection::new(selection, &path, &mut columns)?);
         }
         let formulas = Formula::all(request, limits)?;
-        let Places {
-            columns, computed, ..
-        } = places;
-        let position = |place: Place| match place {
-            Place::Column(column) => column,
-            Place::Computed(number) => columns.len() + number,
-        };
+        let breakdown = columns.positions(&breakdown);
+        let measured = measured.map(|place| columns.position(place));
+        let (columns, computing) = columns.finish();
         let (range, compare) = ranges(request, &columns, &selections, limits)?;
         Ok(Self {
             range,
             compare,
-            breakdown: breakdown.into_iter().map(position).collect(),
-            measured: measured.map(position),
+            breakdown,
+            measured,
             selections,
             kind,
             window,
             formulas,
-            computed,
+            computing,
         })
-    }
-
-    /// Adds the computed columns to a batch.
-    pub(crate) fn compute(&self, batch: &mut ColumnBatch) {
-        let len = batch.len();
-        for Computed { bound, shape } in &self.computed {
-            let column = match shape {
-                Shape::Texts => bound.texts(&batch.columns, len),
-                Shape::Numbers => bound.numbers(&batch.columns, len),
-            };
-            batch.columns.push(column);
-        }
     }
 }
 
@@ -194,52 +170,4 @@ fn ranges(
         }
     };
     Ok((own, compare))
-}
-
-/// What a computed column holds.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Shape {
-    Texts,
-    Numbers,
-}
-
-/// A column that is computed from scanned ones.
-#[derive(Debug)]
-struct Computed {
-    bound: Bound,
-    shape: Shape,
-}
-
-/// Where a breakdown's or a measure's values are, while columns are still being added.
-enum Place {
-    Column(usize),
-    Computed(usize),
-}
-
-/// The columns that a plan needs.
-struct Places<'a> {
-    catalog: &'a CatalogInfo,
-    columns: Vec<Column>,
-    computed: Vec<Computed>,
-}
-
-impl Places<'_> {
-    fn of(&mut self, part: &Breakdown, path: &str, shape: Shape) -> Result<Place, QueryError> {
-        match part {
-            Breakdown::Property(property) => {
-                column(&mut self.columns, self.catalog, property, path.to_owned())
-                    .map(Place::Column)
-            }
-            Breakdown::Expression { expression } => {
-                let path = format!("{path}.expression");
-                let bound = Bound::new(expression, &path, &mut self.columns, self.catalog)?;
-                Ok(if let Some(column) = bound.plain() {
-                    Place::Column(column)
-                } else {
-                    self.computed.push(Computed { bound, shape });
-                    Place::Computed(self.computed.len() - 1)
-                })
-            }
-        }
-    }
 }

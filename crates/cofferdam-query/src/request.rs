@@ -62,14 +62,28 @@ pub struct EventSelection {
     /// A further condition in Mixpanel's expression grammar, e.g. `properties["n"] > 2 and defined(properties["plan"])`.
     #[serde(default, rename = "where", skip_serializing_if = "Option::is_none")]
     pub condition: Option<String>,
+    /// Only events of people who are in these cohorts, or are not.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cohorts: Vec<CohortFilter>,
 }
 
-/// A property, or a value computed from properties.
+/// A condition on whose event it is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CohortFilter {
+    /// The cohort's id.
+    pub cohort: String,
+    /// Whether the person must not be in it.
+    #[serde(default)]
+    pub not: bool,
+}
+
+/// A property, a value computed from properties, or a cohort.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(
     untagged,
     deny_unknown_fields,
-    expecting = "a property's name or `{\"expression\": TEXT}`"
+    expecting = "a property's name or `{\"expression\": TEXT}` or `{\"cohort\": ID}`"
 )]
 pub enum Breakdown {
     /// The property's path without `properties.`.
@@ -78,6 +92,11 @@ pub enum Breakdown {
     Expression {
         /// E.g. `floor(properties["ms"] / 100) * 100`.
         expression: String,
+    },
+    /// Whether the person is in a cohort: its name, or not set.
+    Cohort {
+        /// The cohort's id.
+        cohort: String,
     },
 }
 

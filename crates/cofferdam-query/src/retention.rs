@@ -2,62 +2,63 @@
 //!
 //! Invariant: computed from one version of the store over canonical persons; shares are averaged over complete buckets only.
 
+mod bar;
 mod kernel;
 mod request;
 
 #[cfg(test)]
 mod tests;
 
+use crate::bars::shown;
 use crate::buckets::Buckets;
+use crate::columns::{Columns, Context};
 use crate::segment::Segment;
-use crate::selection::{Selection, at_most, column, invalid, zone};
+use crate::selection::{Selection, at_most, invalid, zone};
 use crate::sweep::{Source, Sweep, Wanted};
-use crate::{QueryError, QueryLimits, Unit};
-use cofferdam_access::{Permit, ReadReport};
-use cofferdam_model::{Day, MergeMap, TimestampMs};
-use cofferdam_store::{CatalogInfo, Store};
+use crate::{Inputs, QueryError, QueryLimits, Unit};
+pub use bar::RetentionBar;
+pub(crate) use bar::behind;
+#[cfg(test)]
+pub(crate) use bar::of;
+use cofferdam_model::{Day, TimestampMs};
 use hashbrown::HashMap;
 use kernel::{Axis, Rules};
 pub use request::{
     Alignment, Births, Counted, Retention, RetentionCohort, RetentionRequest, RetentionSegment,
     RetentionUnit,
 };
-use std::sync::atomic::AtomicBool;
 
 /// Most buckets.
 const BUCKETS_MAX: usize = 366;
+/// Fewer buckets than this have a bit each in one word; one more than are shown is for those who came back later still.
+const FEW: usize = 64;
+/// Words for any number of buckets.
+const MANY: usize = BUCKETS_MAX.div_ceil(64) + 1;
 /// Buckets where none are given.
 const BUCKETS: u32 = 8;
 /// The segment of what is beyond the limit of segments.
 const OTHER: &str = "$other";
 
-/// Computes the report. Blocking: call it on a blocking thread; a set `cancelled` ends it soon.
+/// Computes the report. Blocking: call it on a blocking thread.
 ///
 /// # Errors
 /// As [`crate::funnel`].
-pub fn retention(
-    permit: &Permit<ReadReport>,
-    store: &Store,
-    merges: &MergeMap,
-    request: &RetentionRequest,
-    now: TimestampMs,
-    cancelled: &AtomicBool,
-) -> Result<Retention, QueryError> {
-    let _ = permit;
-    let (reader, limits) = (store.reader(), QueryLimits::default());
+pub fn retention(inputs: Inputs<'_>, request: &RetentionRequest) -> Result<Retention, QueryError> {
+    let (reader, limits) = (inputs.store.reader(), QueryLimits::default());
     let catalog = reader.catalog(&request.project);
-    let plan = Plan::new(request, &catalog, &limits)?;
+    let plan = Plan::new(request, inputs.context(&catalog, &limits))?;
     let (from, to) = (TimestampMs(plan.wanted.from), TimestampMs(plan.wanted.to));
     let parts = reader.parts(&request.project, from, to);
-    let mut answer = compute(&parts, &plan, merges, now, &limits, cancelled)?;
+    let sweep = Sweep::new(&parts, &plan.wanted, inputs.merges, inputs.progress);
+    let mut answer = compute(sweep, &plan, inputs.now, &limits)?;
     answer.snapshot = reader.id().to_string();
     Ok(answer)
 }
 
 /// A request made ready.
 #[derive(Debug)]
-struct Plan {
-    wanted: Wanted,
+pub(crate) struct Plan {
+    pub(crate) wanted: Wanted,
     rules: Rules,
     counted: Counted,
     /// The cohorts.
@@ -69,11 +70,11 @@ struct Plan {
 }
 
 impl Plan {
-    fn new(
+    pub(crate) fn new(
         request: &RetentionRequest,
-        catalog: &CatalogInfo,
-        limits: &QueryLimits,
+        context: Context<'_>,
     ) -> Result<Self, QueryError> {
+        let limits = context.limits;
         at_most("breakdown", request.breakdown.len(), limits.breakdowns_max)?;
         let ends = ends(request)?;
         let last = ends.last().copied().unwrap_or(1);
@@ -89,19 +90,16 @@ impl Plan {
         let beyond = i32::try_from(days).unwrap_or(i32::MAX).saturating_add(32);
         let end = Day(request.to.0.saturating_add(beyond));
         let calendar = Buckets::new(request.from, end, &zone, unit, limits.buckets_max)?;
-        let mut columns = Vec::new();
-        let mut select =
-            |selection, path| Selection::new(selection, path, &mut columns, catalog, limits);
+        let mut columns = Columns::new(context);
+        let mut select = |selection, path| Selection::new(selection, path, &mut columns);
         let selections = vec![
             select(&request.born, "born")?,
             select(&request.returned, "returned")?,
         ];
-        let mut breakdown = Vec::new();
-        for (at, property) in request.breakdown.iter().enumerate() {
-            let path = format!("breakdown[{at}]");
-            breakdown.push(column(&mut columns, catalog, property, path)?);
-        }
-        let known_since = catalog.days.map(|(first, _)| first);
+        let breakdown = columns.places("breakdown", &request.breakdown)?;
+        let breakdown = columns.positions(&breakdown);
+        let (columns, computing) = columns.finish();
+        let known_since = context.catalog.days.map(|(first, _)| first);
         let beyond = request.counted == Counted::OnOrAfter;
         let is_recurring = request.births == Births::Recurring;
         let earliest = known_since.map_or(cohorts.from().0, |day| day.start().0);
@@ -120,6 +118,7 @@ impl Plan {
                 selections,
                 every_row: false,
                 columns,
+                computing,
                 values: if breakdown.is_empty() {
                     Vec::new()
                 } else {
@@ -236,20 +235,88 @@ impl Table {
     }
 }
 
-fn compute<S: Source>(
-    parts: &[S],
+pub(crate) fn compute<S: Source>(
+    sweep: Sweep<'_, S>,
     plan: &Plan,
-    merges: &MergeMap,
     now: TimestampMs,
     limits: &QueryLimits,
-    cancelled: &AtomicBool,
 ) -> Result<Retention, QueryError> {
-    let sweep = Sweep::new(parts, &plan.wanted, merges, cancelled);
-    // One bucket more than are shown is for those who came back later still.
-    if plan.rules.ends.len() < 64 {
+    if plan.rules.ends.len() < FEW {
         counted::<S, 1>(sweep, plan, now, limits)
     } else {
-        counted::<S, { BUCKETS_MAX.div_ceil(64) + 1 }>(sweep, plan, now, limits)
+        counted::<S, MANY>(sweep, plan, now, limits)
+    }
+}
+
+/// All births, and the segments that are shown.
+struct Found<'p, const W: usize> {
+    plan: &'p Plan,
+    births: kernel::Births<'p, W>,
+    largest: Vec<(u32, Segment)>,
+    places: HashMap<u32, usize, foldhash::fast::RandomState>,
+}
+
+/// A birth of the report.
+struct Member {
+    cohort: usize,
+    /// Of the segment; the one after the largest is the rest.
+    place: usize,
+    /// Per bucket, and one after the last, whether it counts there.
+    counts: Vec<bool>,
+}
+
+impl<'p, const W: usize> Found<'p, W> {
+    fn new<S: Source>(
+        sweep: &mut Sweep<'_, S>,
+        plan: &'p Plan,
+        limits: &QueryLimits,
+    ) -> Result<Self, QueryError> {
+        let mut births = kernel::Births::<W>::new(&plan.rules, limits.timeline_bytes_max);
+        let unit_of = |time: i64| u32::try_from(plan.calendar.of(time)).unwrap_or(0);
+        sweep.run(&mut |hits| births.add(hits, &unit_of))?;
+        let range = plan.cohorts.from().0..plan.cohorts.to().0;
+        let mut largest = Vec::new();
+        if plan.has_breakdown {
+            let mut sizes: HashMap<u32, u64, foldhash::fast::RandomState> = HashMap::default();
+            for birth in births.all().filter(|birth| range.contains(&birth.time)) {
+                *sizes.entry(birth.value).or_default() += 1;
+            }
+            largest = self::largest(sweep, &sizes, limits.segments_max);
+        }
+        let places = largest
+            .iter()
+            .enumerate()
+            .map(|(place, (value, _))| (*value, place))
+            .collect();
+        Ok(Self {
+            plan,
+            births,
+            largest,
+            places,
+        })
+    }
+
+    /// `None` for a birth outside the range.
+    fn member(&self, birth: &kernel::Birth<W>) -> Option<Member> {
+        let cohorts = &self.plan.cohorts;
+        let back = |bucket: usize| birth.is_back(bucket);
+        (cohorts.from().0..cohorts.to().0)
+            .contains(&birth.time)
+            .then(|| Member {
+                cohort: cohorts.of(birth.time),
+                place: self
+                    .places
+                    .get(&birth.value)
+                    .copied()
+                    .unwrap_or(self.largest.len()),
+                counts: counts(self.plan.counted, self.plan.rules.ends.len() + 1, &back),
+            })
+    }
+
+    /// The segments as the answer names them, the rest last.
+    fn labels(&self) -> impl Iterator<Item = Vec<Option<String>>> + '_ {
+        let own = self.largest.iter().map(|(_, segment)| shown(segment));
+        own.chain([vec![Some(OTHER.to_owned())]])
     }
 }
 
@@ -259,45 +326,22 @@ fn counted<S: Source, const W: usize>(
     now: TimestampMs,
     limits: &QueryLimits,
 ) -> Result<Retention, QueryError> {
-    let mut births = kernel::Births::<W>::new(&plan.rules, limits.timeline_bytes_max);
-    let unit_of = |time: i64| u32::try_from(plan.calendar.of(time)).unwrap_or(0);
-    sweep.run(&mut |hits| births.add(hits, &unit_of))?;
-    let range = plan.cohorts.from().0..plan.cohorts.to().0;
+    let found = Found::<W>::new(&mut sweep, plan, limits)?;
     let mut all = Table::new(plan);
-    let mut sizes: HashMap<u32, u64, foldhash::fast::RandomState> = HashMap::default();
-    for birth in births.all().filter(|birth| range.contains(&birth.time)) {
-        *sizes.entry(birth.value).or_default() += 1;
-    }
-    let largest = if plan.has_breakdown {
-        largest(&sweep, &sizes, limits.segments_max)
-    } else {
-        Vec::new()
-    };
-    let places: HashMap<u32, usize, foldhash::fast::RandomState> = largest
-        .iter()
-        .enumerate()
-        .map(|(place, (value, _))| (*value, place))
-        .collect();
     let tables = if plan.has_breakdown {
-        largest.len() + 1
+        found.largest.len() + 1
     } else {
         0
     };
     let mut segments = vec![Table::new(plan); tables];
-    for birth in births.all() {
-        if !range.contains(&birth.time) {
+    for birth in found.births.all() {
+        let Some(member) = found.member(birth) else {
             continue;
-        }
-        let cohort = plan.cohorts.of(birth.time);
-        let back = |bucket: usize| birth.is_back(bucket);
-        let counts = counts(plan.counted, plan.rules.ends.len() + 1, &back);
-        let counts = || counts.iter().copied();
-        all.add(cohort, counts());
-        if tables > 0 {
-            let place = places.get(&birth.value).copied().unwrap_or(largest.len());
-            if let Some(table) = segments.get_mut(place) {
-                table.add(cohort, counts());
-            }
+        };
+        let counts = || member.counts.iter().copied();
+        all.add(member.cohort, counts());
+        if let Some(table) = segments.get_mut(member.place) {
+            table.add(member.cohort, counts());
         }
     }
     let starts = [0].into_iter().chain(plan.rules.ends.iter().copied());
@@ -307,7 +351,7 @@ fn counted<S: Source, const W: usize>(
             .collect(),
         average: all.average(plan, now),
         cohorts: cohorts(plan, &all, now),
-        segments: shown(plan, largest, segments, now),
+        segments: answer_segments(&found, segments, now),
         known_since: plan.known_since,
         snapshot: String::new(),
     })
@@ -377,21 +421,14 @@ fn largest<S: Source>(
         .collect()
 }
 
-fn shown(
-    plan: &Plan,
-    largest: Vec<(u32, Segment)>,
+fn answer_segments<const W: usize>(
+    found: &Found<'_, W>,
     tables: Vec<Table>,
     now: TimestampMs,
 ) -> Vec<RetentionSegment> {
-    let rest = largest.len();
-    let labels = largest.into_iter().map(|(_, segment)| {
-        let texts = segment.iter();
-        texts
-            .map(|text| text.as_deref().map(str::to_owned))
-            .collect()
-    });
-    let labels = labels.chain([vec![Some(OTHER.to_owned())]]);
-    labels
+    let (plan, rest) = (found.plan, found.largest.len());
+    found
+        .labels()
         .zip(tables)
         .enumerate()
         .map(|(place, (segment, table))| {

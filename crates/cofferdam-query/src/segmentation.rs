@@ -2,67 +2,86 @@
 //!
 //! Invariant: all sweeps read one version of the store, and the answer names it.
 
+use crate::columns::Context;
 use crate::kernel::{Counter, Figures, Totals};
 use crate::measure::Window;
 use crate::plan::{Plan, Range};
 use crate::segment::Segment;
 use crate::{
-    Comparison, FormulaSeries, QueryError, QueryLimits, Segmentation, SegmentationRequest, Series,
+    Comparison, FormulaSeries, Inputs, Progress, QueryError, QueryLimits, Segmentation,
+    SegmentationRequest, Series,
 };
-use cofferdam_access::{Permit, ReadReport};
-use cofferdam_model::{MergeMap, TimestampMs};
-use cofferdam_store::{CatalogInfo, ColumnBatch, ScanRequest, Store};
+use cofferdam_model::{Day, MergeMap, ProjectName, TimestampMs};
+use cofferdam_store::{ColumnBatch, Reader, ScanRequest};
 use std::ops::ControlFlow;
 
 /// The segment of what is beyond the limit of segments.
-const OTHER: &str = "$other";
+pub(crate) const OTHER: &str = "$other";
 
 /// A way to scan one version: request, then a sink of batches.
-type Scan<'a> = dyn FnMut(&ScanRequest, &mut dyn FnMut(ColumnBatch) -> ControlFlow<()>) -> Result<(), QueryError>
+pub(crate) type Scan<'a> = dyn FnMut(&ScanRequest, &mut dyn FnMut(ColumnBatch) -> ControlFlow<()>) -> Result<(), QueryError>
     + 'a;
 
-/// Computes the report with the default limits. Blocking: call it on a blocking thread. `now` decides which buckets are over.
+/// Computes the report with the default limits. Blocking: call it on a blocking thread.
 ///
 /// # Errors
 /// [`QueryError::Invalid`] and [`QueryError::TooLarge`] for the request, [`QueryError::Store`] where the store cannot be read.
 pub fn segmentation(
-    permit: &Permit<ReadReport>,
-    store: &Store,
-    merges: &MergeMap,
+    inputs: Inputs<'_>,
     request: &SegmentationRequest,
-    now: TimestampMs,
 ) -> Result<Segmentation, QueryError> {
-    let _ = permit;
-    let reader = store.reader();
+    let (reader, limits) = (inputs.store.reader(), QueryLimits::default());
     let mut answer = compute(
-        &mut |scan, batch| {
-            reader.scan(&request.project, scan, batch)?;
-            Ok(())
-        },
-        &reader.catalog(&request.project),
-        merges,
+        &mut scan_of(&reader, &request.project, inputs.progress),
+        inputs.context(&reader.catalog(&request.project), &limits),
+        inputs.merges,
         request,
-        now,
-        &QueryLimits::default(),
+        inputs.now,
     )?;
     answer.snapshot = reader.id().to_string();
     Ok(answer)
 }
 
+/// Scans a project, as far as the report is still wanted.
+pub(crate) fn scan_of<'a>(
+    reader: &'a Reader,
+    project: &'a ProjectName,
+    progress: &'a Progress,
+) -> impl FnMut(&ScanRequest, &mut dyn FnMut(ColumnBatch) -> ControlFlow<()>) -> Result<(), QueryError>
++ 'a {
+    move |request, sink| {
+        let mut wanted = progress.check();
+        let days = (request.to.0 - request.from.0).max(0) / 86_400_000;
+        progress.expect(usize::try_from(days).unwrap_or(usize::MAX));
+        let mut last: Option<Day> = None;
+        reader.scan(project, request, &mut |batch: ColumnBatch| {
+            wanted = progress.check();
+            if wanted.is_err() {
+                return ControlFlow::Break(());
+            }
+            if last.replace(batch.day).is_none_or(|last| last != batch.day) {
+                progress.step();
+            }
+            sink(batch)
+        })?;
+        wanted
+    }
+}
+
 /// Computes the report from any source of batches.
 pub(crate) fn compute(
     scan: &mut Scan<'_>,
-    catalog: &CatalogInfo,
+    context: Context<'_>,
     merges: &MergeMap,
     request: &SegmentationRequest,
     now: TimestampMs,
-    limits: &QueryLimits,
 ) -> Result<Segmentation, QueryError> {
-    let plan = Plan::new(request, catalog, limits)?;
+    let limits = context.limits;
+    let plan = Plan::new(request, context)?;
     let segments: Vec<Vec<Segment>> = if plan.breakdown.is_empty() {
         plan.selections.iter().map(|_| vec![Vec::new()]).collect()
     } else {
-        largest(scan, &plan, limits)?
+        largest(scan, &plan, merges, limits)?
     };
     let mut sweep = |range: &Range| {
         check_size(&plan, range, &segments, limits)?;
@@ -138,7 +157,7 @@ fn sweep(
         .collect();
     let mut failed = None;
     scan(&range.scan, &mut |mut batch| {
-        plan.compute(&mut batch);
+        plan.computing.complete(&mut batch, merges);
         for (counter, selection) in counters.iter_mut().zip(&plan.selections) {
             if let Err(error) = counter.add(plan, buckets, selection, &batch, merges, limits) {
                 failed = Some(error);
@@ -215,16 +234,17 @@ fn labels(segments: &[Segment]) -> impl Iterator<Item = Vec<Option<String>>> + '
 }
 
 /// The first sweep: the largest segments of each event selection; with formulas those of all together.
-fn largest(
+pub(crate) fn largest(
     scan: &mut Scan<'_>,
     plan: &Plan,
+    merges: &MergeMap,
     limits: &QueryLimits,
 ) -> Result<Vec<Vec<Segment>>, QueryError> {
     let mut totals: Vec<Totals> = plan.selections.iter().map(|_| Totals::default()).collect();
     scan(&plan.range.scan, &mut |mut batch| {
-        plan.compute(&mut batch);
+        plan.computing.complete(&mut batch, merges);
         for (totals, selection) in totals.iter_mut().zip(&plan.selections) {
-            totals.add(plan, selection, &batch, limits);
+            totals.add(plan, selection, &batch, merges, limits);
         }
         ControlFlow::Continue(())
     })?;

@@ -2,9 +2,11 @@
 //!
 //! Every report is made of these. Invariant: whatever is wrong is named by its JSON path, with near names.
 
+use crate::columns::{Columns, Persons};
 use crate::expression::Bound;
 use crate::filter::Condition;
-use crate::{EventSelection, Filter, FilterOp, Operand, QueryError, QueryLimits};
+use crate::people::People;
+use crate::{EventSelection, Filter, FilterOp, Operand, QueryError};
 use cofferdam_store::{CatalogInfo, Column, ColumnData};
 use jiff::tz::TimeZone;
 use std::sync::Arc;
@@ -18,6 +20,8 @@ pub(crate) struct Selection {
     pub(crate) conditions: Vec<(usize, Condition)>,
     /// The `where` expression.
     condition: Option<Bound>,
+    /// Sets of people, and whether the row's person must be in them.
+    members: Vec<(Arc<People>, bool)>,
 }
 
 /// The name that stands for all events.
@@ -28,10 +32,9 @@ impl Selection {
     pub(crate) fn new(
         selection: &EventSelection,
         path: &str,
-        columns: &mut Vec<Column>,
-        catalog: &CatalogInfo,
-        limits: &QueryLimits,
+        columns: &mut Columns<'_>,
     ) -> Result<Self, QueryError> {
+        let (catalog, limits) = (columns.context.catalog, columns.context.limits);
         let event = event(catalog, &selection.event, format!("{path}.event"))?;
         at_most(
             &format!("{path}.filters"),
@@ -43,28 +46,48 @@ impl Selection {
             let path = format!("{path}.filters[{number}]");
             check_operand(filter, &path)?;
             let path = format!("{path}.property");
-            let column = column(columns, catalog, &filter.property, path)?;
+            let column = columns.property(&filter.property, path)?;
             conditions.push((column, Condition::new(filter)));
         }
         let condition = selection
             .condition
             .as_ref()
-            .map(|text| Bound::new(text, &format!("{path}.where"), columns, catalog))
+            .map(|text| {
+                let path = format!("{path}.where");
+                Bound::new(text, &path, &mut columns.stored, catalog)
+            })
             .transpose()?;
+        at_most(
+            &format!("{path}.cohorts"),
+            selection.cohorts.len(),
+            limits.filters_max,
+        )?;
+        let mut members = Vec::new();
+        for (at, filter) in selection.cohorts.iter().enumerate() {
+            let path = format!("{path}.cohorts[{at}].cohort");
+            let cohort = columns.context.cohorts.find(&filter.cohort, &path)?;
+            members.push((Arc::clone(&cohort.people), !filter.not));
+        }
         Ok(Self {
             event,
             conditions,
             condition,
+            members,
         })
     }
 
     /// Whether the event alone decides.
     pub(crate) fn is_plain(&self) -> bool {
-        self.conditions.is_empty() && self.condition.is_none()
+        self.conditions.is_empty() && self.condition.is_none() && self.members.is_empty()
     }
 
     /// Clears the rows of `keep` that do not meet the conditions.
-    pub(crate) fn narrow(&self, columns: &[ColumnData], keep: &mut [bool]) {
+    pub(crate) fn narrow(&self, columns: &[ColumnData], persons: Persons<'_>, keep: &mut [bool]) {
+        for (people, is_in) in &self.members {
+            for (row, keep) in keep.iter_mut().enumerate() {
+                *keep = *keep && people.contains(persons.of(row)) == *is_in;
+            }
+        }
         for (column, condition) in &self.conditions {
             if let Some(column) = columns.get(*column) {
                 condition.narrow(column, keep);
@@ -104,15 +127,6 @@ fn event(catalog: &CatalogInfo, name: &str, path: String) -> Result<Option<Arc<s
     }
     let names = || catalog.events.iter().map(|name| &**name);
     Err(unknown(path, "event", name, names))
-}
-
-pub(crate) fn column(
-    columns: &mut Vec<Column>,
-    catalog: &CatalogInfo,
-    property: &str,
-    path: String,
-) -> Result<usize, QueryError> {
-    find_column(columns, catalog, property).ok_or_else(|| unknown_property(catalog, property, path))
 }
 
 /// The position of a property's column, which is added to `columns` where it is missing; `None` for a property that nobody sent.

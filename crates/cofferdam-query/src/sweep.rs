@@ -6,6 +6,8 @@
 //! Rows that stand in that order already are passed on as they are; only those of people whose numbers meet on one day are sorted.
 
 use crate::QueryError;
+use crate::columns::{Computing, Persons};
+use crate::progress::Progress;
 use crate::segment::{Segment, segments};
 use crate::selection::Selection;
 use cofferdam_model::{Day, MergeMap};
@@ -13,7 +15,6 @@ use cofferdam_store::{Column, ColumnData, HotColumns, Part};
 use foldhash::fast::RandomState;
 use hashbrown::{HashMap, HashSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Where rows come from: the store's parts, or a test's.
 pub(crate) trait Source {
@@ -58,10 +59,23 @@ pub(crate) struct Wanted {
     pub(crate) every_row: bool,
     /// The columns that conditions and values name by position.
     pub(crate) columns: Vec<Column>,
+    /// What is computed of them; it comes after them.
+    pub(crate) computing: Computing,
     /// Per value that the report asks for, the columns that make it up.
     pub(crate) values: Vec<Vec<usize>>,
     /// Whether the event's number, by [`Sweep::events`], is one more value.
     pub(crate) events: bool,
+}
+
+impl Wanted {
+    /// Whether more than who, when and what decides.
+    fn is_closer(&self) -> bool {
+        !(self.columns.is_empty() && self.computing.is_empty())
+            || self
+                .selections
+                .iter()
+                .any(|selection| !selection.is_plain())
+    }
 }
 
 /// Rows of one UTC day.
@@ -102,7 +116,7 @@ pub(crate) struct Sweep<'a, S> {
     parts: &'a [S],
     wanted: &'a Wanted,
     merges: &'a MergeMap,
-    cancelled: &'a AtomicBool,
+    progress: &'a Progress,
     /// Canonical persons of more than one number, a bit each.
     joined: Vec<u64>,
     /// Per joined person, day and last time seen on it.
@@ -140,12 +154,12 @@ impl Interned {
 const VALUES_MAX: usize = 200_000;
 
 impl<'a, S: Source> Sweep<'a, S> {
-    /// `cancelled` is asked before every part.
+    /// `progress` is asked before every part.
     pub(crate) fn new(
         parts: &'a [S],
         wanted: &'a Wanted,
         merges: &'a MergeMap,
-        cancelled: &'a AtomicBool,
+        progress: &'a Progress,
     ) -> Self {
         let mut joined = vec![0; merges.table().len().div_ceil(64)];
         for &number in merges.merged() {
@@ -156,7 +170,7 @@ impl<'a, S: Source> Sweep<'a, S> {
             parts,
             wanted,
             merges,
-            cancelled,
+            progress,
             joined,
             last: Vec::new(),
             values: wanted.values.iter().map(|_| Interned::default()).collect(),
@@ -194,15 +208,14 @@ impl<'a, S: Source> Sweep<'a, S> {
         let mut lookup = vec![0_u32; 1 << 16];
         self.last.clear();
         let parts = self.parts;
+        self.progress.expect(parts.len());
         for day in parts.chunk_by(|one, other| one.day() == other.day()) {
             let Some(first) = day.first() else { continue };
             hits.clear();
             hits.start = first.day().start().0;
             let mut doubted = HashSet::with_hasher(RandomState::default());
             for (number, part) in (0..).zip(day) {
-                if self.cancelled.load(Ordering::Relaxed) {
-                    return Err(QueryError::Cancelled);
-                }
+                self.progress.check()?;
                 self.part(
                     number,
                     part,
@@ -211,6 +224,7 @@ impl<'a, S: Source> Sweep<'a, S> {
                     &mut hits,
                     &mut doubted,
                 )?;
+                self.progress.step();
             }
             if !doubted.is_empty() {
                 order(day, &doubted, &mut hits)?;
@@ -250,8 +264,8 @@ impl<'a, S: Source> Sweep<'a, S> {
         }
         let before = hits.len();
         self.rows(number, &hot, lookup, hits);
-        if !wanted.columns.is_empty() && hits.len() > before {
-            self.look_closer(part, before, hits)?;
+        if wanted.is_closer() && hits.len() > before {
+            self.look_closer(part, &hot, before, hits)?;
         }
         if wanted.events {
             let numbers: Vec<u32> = hot.names.iter().map(|name| self.event(name)).collect();
@@ -316,16 +330,31 @@ impl<'a, S: Source> Sweep<'a, S> {
     }
 
     /// Takes away the bits of conditions that are not met, and looks values up.
-    fn look_closer(&mut self, part: &S, before: usize, hits: &mut Hits) -> Result<(), QueryError> {
+    fn look_closer(
+        &mut self,
+        part: &S,
+        hot: &HotColumns,
+        before: usize,
+        hits: &mut Hits,
+    ) -> Result<(), QueryError> {
         let wanted = self.wanted;
-        let columns = part.columns(&wanted.columns)?;
-        let rows = columns.first().map_or(0, ColumnData::len);
+        let rows = hot.len();
+        let persons = Persons {
+            numbers: &hot.person,
+            merges: self.merges,
+        };
+        let mut columns = if wanted.columns.is_empty() {
+            Vec::new()
+        } else {
+            part.columns(&wanted.columns)?
+        };
+        wanted.computing.add(&mut columns, persons);
         for (bit, selection) in wanted.selections.iter().enumerate() {
             if selection.is_plain() {
                 continue;
             }
             let mut keep = vec![true; rows];
-            selection.narrow(&columns, &mut keep);
+            selection.narrow(&columns, persons, &mut keep);
             let masks = hits.mask.iter_mut().zip(&hits.origin).skip(before);
             for (mask, (_, row)) in masks {
                 if !keep.get(*row as usize).copied().unwrap_or(false) {

@@ -1,7 +1,8 @@
 //! Rows and parts for the tests of reports that follow people.
 
-use crate::QueryError;
+use crate::columns::Context;
 use crate::sweep::Source;
+use crate::{Cohorts, QueryError, QueryLimits};
 use cofferdam_model::{Day, TimestampMs};
 use cofferdam_store::{CatalogInfo, Codes, Column, ColumnData, ColumnInfo, ColumnKind, HotColumns};
 use std::collections::BTreeMap;
@@ -23,6 +24,16 @@ pub(crate) struct Row {
     /// Of [`PLANS`].
     pub(crate) plan: Option<usize>,
     pub(crate) n: Option<i64>,
+}
+
+/// What requests are checked against, without cohorts.
+pub(crate) fn context<'a>(catalog: &'a CatalogInfo, limits: &'a QueryLimits) -> Context<'a> {
+    static NONE: Cohorts = Cohorts::none();
+    Context {
+        catalog,
+        cohorts: &NONE,
+        limits,
+    }
 }
 
 /// The properties `plan` and `n`, and the events.

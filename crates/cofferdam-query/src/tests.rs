@@ -102,11 +102,10 @@ fn run(
             scan(rows, asked, sink);
             Ok(())
         },
-        &catalog(),
+        crate::testing::context(&catalog(), limits),
         merges,
         request,
         TimestampMs(T0),
-        limits,
     )
 }
 

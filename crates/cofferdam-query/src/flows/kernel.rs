@@ -45,7 +45,9 @@ pub(crate) struct Paths<'a> {
     /// Per person the last events, newest first, with their times.
     recent: Vec<(i64, u32)>,
     /// Per path `before` events, nearest last, the anchor, and `after` events.
-    pub(crate) events: Vec<u32>,
+    events: Vec<u32>,
+    /// Per path whose it is.
+    whose: Vec<u32>,
     paths_max: usize,
 }
 
@@ -56,8 +58,19 @@ impl<'a> Paths<'a> {
             people: Vec::new(),
             recent: Vec::new(),
             events: Vec::new(),
-            paths_max: bytes_max / (4 * (rules.before + rules.after + 1)),
+            whose: Vec::new(),
+            paths_max: bytes_max / (4 * (rules.before + rules.after + 2)),
         }
+    }
+
+    /// The events of each path: as many before the anchor as are asked for, the anchor, as many after it.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &[u32]> {
+        self.events.chunks(self.width())
+    }
+
+    /// Whose path each is, in the same order.
+    pub(crate) fn whose(&self) -> &[u32] {
+        &self.whose
     }
 
     /// Events of a path.
@@ -136,6 +149,7 @@ impl<'a> Paths<'a> {
                 });
             }
             let start = self.events.len();
+            self.whose.push(u32::try_from(person).unwrap_or(u32::MAX));
             self.events.resize(start + width, NONE);
             let recent = person * self.rules.before;
             let recent = self.recent.get(recent..recent + self.rules.before);

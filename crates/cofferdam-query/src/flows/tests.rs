@@ -1,13 +1,13 @@
 //! Flows against a naive computation over the rows, and the rules by hand.
 
 use super::{Flows, FlowsRequest, Plan};
-use crate::testing::{EVENTS, Part, Row, T0, catalog, parts};
-use crate::{QueryError, QueryLimits};
+use crate::sweep::Sweep;
+use crate::testing::{EVENTS, Part, Row, T0, catalog, context, parts};
+use crate::{Progress, QueryError, QueryLimits};
 use cofferdam_model::{MergeMap, PersonNumber};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::sync::atomic::AtomicBool;
 
 fn request(more: &Value) -> FlowsRequest {
     let mut all = json!({ "project": "console", "anchor": { "event": "login" }, "from": "2026-03-28", "to": "2026-03-29" });
@@ -19,8 +19,12 @@ fn request(more: &Value) -> FlowsRequest {
 
 fn try_run(parts: &[Part], merges: &MergeMap, more: &Value) -> Result<Flows, QueryError> {
     let limits = QueryLimits::default();
-    let plan = Plan::new(&request(more), &catalog(), &limits)?;
-    super::compute(parts, &plan, merges, &limits, &AtomicBool::new(false))
+    let known = catalog();
+    let plan = Plan::new(&request(more), context(&known, &limits))?;
+    let progress = Progress::default();
+    let mut sweep = Sweep::new(parts, &plan.wanted, merges, &progress);
+    let paths = super::paths(&mut sweep, &plan, &limits)?;
+    Ok(super::answer(&plan, &paths, sweep.events()))
 }
 
 fn row(person: u32, minutes: i64, event: usize) -> Row {

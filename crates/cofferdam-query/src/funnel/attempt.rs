@@ -53,6 +53,8 @@ pub(crate) struct Attempt {
     /// The breakdown's value at each.
     pub(crate) values: [u32; STEPS_MAX],
     hold: u32,
+    /// The breakdown's value where it began.
+    pub(crate) entered: u32,
     /// When it began.
     pub(crate) began: i64,
     /// When the last step was reached.
@@ -69,6 +71,7 @@ impl Attempt {
             times: [0; STEPS_MAX],
             values: [0; STEPS_MAX],
             hold: hit.hold,
+            entered: hit.value,
             began: hit.time,
             latest: hit.time,
             excluded: false,
@@ -80,7 +83,8 @@ impl Attempt {
     /// Begins anew.
     fn begin(&mut self, step: usize, hit: &Hit) {
         (self.reached, self.excluded) = (0, false);
-        (self.hold, self.began, self.latest) = (hit.hold, hit.time, hit.time);
+        (self.hold, self.entered) = (hit.hold, hit.value);
+        (self.began, self.latest) = (hit.time, hit.time);
         self.fill(step, hit);
     }
 
@@ -99,6 +103,7 @@ impl Attempt {
         let steps = other.last + 1;
         (self.reached, self.last, self.hold) = (other.reached, other.last, other.hold);
         (self.began, self.latest, self.excluded) = (other.began, other.latest, other.excluded);
+        self.entered = other.entered;
         for (time, other) in self.times.iter_mut().zip(&other.times).take(steps) {
             *time = *other;
         }

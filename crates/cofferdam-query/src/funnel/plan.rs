@@ -8,10 +8,10 @@ use super::request::{
     WindowUnit,
 };
 use crate::buckets::Buckets;
-use crate::selection::{Selection, at_most, column, invalid, zone};
+use crate::columns::{Columns, Context};
+use crate::selection::{Selection, at_most, invalid, zone};
 use crate::sweep::Wanted;
-use crate::{QueryError, QueryLimits, Unit};
-use cofferdam_store::CatalogInfo;
+use crate::{QueryError, Unit};
 
 /// Most exclusions.
 const EXCLUSIONS_MAX: usize = 10;
@@ -34,11 +34,8 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    pub(crate) fn new(
-        request: &FunnelRequest,
-        catalog: &CatalogInfo,
-        limits: &QueryLimits,
-    ) -> Result<Self, QueryError> {
+    pub(crate) fn new(request: &FunnelRequest, context: Context<'_>) -> Result<Self, QueryError> {
+        let limits = context.limits;
         let steps = request.steps.len();
         at_most("steps", steps, STEPS_MAX)?;
         at_most("exclusions", request.exclusions.len(), EXCLUSIONS_MAX)?;
@@ -60,32 +57,20 @@ impl Plan {
             let message = "steps in any order cannot be optional: leave the step away";
             return Err(invalid("order", message.to_owned()));
         }
-        let mut columns = Vec::new();
+        let mut columns = Columns::new(context);
         let mut selections = Vec::new();
         for (at, step) in request.steps.iter().enumerate() {
             let path = format!("steps[{at}]");
-            selections.push(Selection::new(
-                &step.selection,
-                &path,
-                &mut columns,
-                catalog,
-                limits,
-            )?);
+            selections.push(Selection::new(&step.selection, &path, &mut columns)?);
         }
         for (at, exclusion) in request.exclusions.iter().enumerate() {
             let (path, event) = (format!("exclusions[{at}]"), &exclusion.selection);
-            selections.push(Selection::new(event, &path, &mut columns, catalog, limits)?);
+            selections.push(Selection::new(event, &path, &mut columns)?);
         }
-        let mut value = |name: &str, properties: &[String]| {
-            let paths = properties.iter().enumerate();
-            paths
-                .map(|(at, property)| {
-                    column(&mut columns, catalog, property, format!("{name}[{at}]"))
-                })
-                .collect::<Result<Vec<usize>, _>>()
-        };
-        let breakdown = value("breakdown", &request.breakdown)?;
-        let hold = value("hold_constant", &request.hold_constant)?;
+        let breakdown = columns.places("breakdown", &request.breakdown)?;
+        let hold = columns.places("hold_constant", &request.hold_constant)?;
+        let (breakdown, hold) = (columns.positions(&breakdown), columns.positions(&hold));
+        let (columns, computing) = columns.finish();
         let rules = rules(request, !breakdown.is_empty())?;
         let zone = zone(request.timezone.as_deref().unwrap_or("UTC"))?;
         let buckets =
@@ -118,6 +103,7 @@ impl Plan {
                     || request.order == FunnelOrder::Strict
                         && request.strict_among == super::request::StrictAmong::AllEvents,
                 columns,
+                computing,
                 values,
                 events: false,
             },

@@ -2,7 +2,7 @@
 //!
 //! Every choice on which products differ is a field with a name; the defaults mean what Mixpanel means.
 
-use crate::{EventSelection, Unit};
+use crate::{Breakdown, EventSelection, Unit};
 use cofferdam_model::{Day, ProjectName};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -52,10 +52,10 @@ pub struct FunnelRequest {
     pub excluded: Excluded,
     /// Properties whose values must be those of the first step in every later step; at most 3.
     #[serde(default)]
-    pub hold_constant: Vec<String>,
-    /// Properties by whose values people are told apart.
+    pub hold_constant: Vec<Breakdown>,
+    /// Properties, computed values or cohorts by whose values people are told apart.
     #[serde(default)]
-    pub breakdown: Vec<String>,
+    pub breakdown: Vec<Breakdown>,
     /// Which step's value of the breakdown's properties a person has.
     #[serde(default)]
     pub attribution: Attribution,

@@ -1,7 +1,10 @@
 //! The funnel against naive computations over the rows themselves, and what a wrong request is told.
 
+use super::plan::Plan;
 use super::{Funnel, FunnelRequest};
-use crate::testing::{Part, Row, T0, catalog, parts};
+use crate::sweep::Sweep;
+use crate::testing::{Part, Row, T0, catalog, context, parts};
+use crate::{Progress, QueryError, QueryLimits};
 use cofferdam_model::{MergeMap, PersonNumber, TimestampMs};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -302,15 +305,20 @@ fn a_cancelled_report_ends() {
         plan: None,
         n: None,
     }];
-    let (parts, merges, limits) = (
-        parts(&rows, 1),
-        MergeMap::new(),
-        crate::QueryLimits::default(),
-    );
-    let plan = super::plan::Plan::new(&request(&json!({})), &catalog(), &limits).unwrap();
-    let cancelled = std::sync::atomic::AtomicBool::new(true);
-    let answer = super::compute(&parts, &plan, &merges, TimestampMs(0), &limits, &cancelled);
-    assert!(matches!(answer, Err(crate::QueryError::Cancelled)));
+    let (parts, merges, limits) = (parts(&rows, 1), MergeMap::new(), QueryLimits::default());
+    let known = catalog();
+    let plan = Plan::new(&request(&json!({})), context(&known, &limits)).unwrap();
+    let answer = |progress: &Progress| {
+        let mut sweep = Sweep::new(&parts, &plan.wanted, &merges, progress);
+        super::compute(&mut sweep, &plan, TimestampMs(0), &limits)
+    };
+    let progress = Progress::default();
+    assert!(answer(&progress).is_ok());
+    assert_eq!(progress.parts(), (1, 1));
+    progress.cancel();
+    assert!(matches!(answer(&progress), Err(QueryError::Cancelled)));
+    let late = Progress::with_limit(std::time::Duration::ZERO);
+    assert!(matches!(answer(&late), Err(QueryError::TooSlow { .. })));
 }
 
 #[test]
@@ -326,31 +334,20 @@ fn people_who_do_not_fit_at_once_are_followed_in_turns() {
         })
         .collect();
     let parts = parts(&rows, 2);
-    let plan = super::plan::Plan::new(
-        &request(&json!({ "breakdown": ["plan"] })),
-        &catalog(),
-        &crate::QueryLimits::default(),
-    )
-    .unwrap();
+    let (known, limits) = (catalog(), QueryLimits::default());
+    let by_plan = request(&json!({ "breakdown": ["plan"] }));
+    let plan = Plan::new(&by_plan, context(&known, &limits)).unwrap();
     let funnel = |timeline_bytes_max| {
-        let limits = crate::QueryLimits {
+        let limits = QueryLimits {
             timeline_bytes_max,
-            ..crate::QueryLimits::default()
+            ..QueryLimits::default()
         };
-        super::compute(
-            &parts,
-            &plan,
-            &MergeMap::new(),
-            TimestampMs(i64::MAX),
-            &limits,
-            &std::sync::atomic::AtomicBool::new(false),
-        )
+        let (merges, progress) = (MergeMap::new(), Progress::default());
+        let mut sweep = Sweep::new(&parts, &plan.wanted, &merges, &progress);
+        super::compute(&mut sweep, &plan, TimestampMs(i64::MAX), &limits)
     };
     assert_eq!(funnel(2_000).unwrap(), funnel(1 << 20).unwrap());
-    assert!(matches!(
-        funnel(100),
-        Err(crate::QueryError::TooLarge { .. })
-    ));
+    assert!(matches!(funnel(100), Err(QueryError::TooLarge { .. })));
 }
 
 #[test]

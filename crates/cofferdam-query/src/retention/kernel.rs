@@ -97,6 +97,19 @@ impl<'a, const W: usize> Births<'a, W> {
         self.last.iter().filter(is_birth).chain(&self.earlier)
     }
 
+    /// All births of a person.
+    pub(crate) fn of(&self, person: usize) -> impl Iterator<Item = &Birth<W>> {
+        let last = self.last.get(person).filter(|birth| birth.time != NEVER);
+        std::iter::successors(last, |birth| {
+            self.earlier.get(birth.next.checked_sub(1)? as usize)
+        })
+    }
+
+    /// One more than the highest person who may be born.
+    pub(crate) fn people(&self) -> usize {
+        self.last.len()
+    }
+
     /// Adds a day's rows. `unit_of` finds a time's calendar unit.
     pub(crate) fn add(
         &mut self,

@@ -1,6 +1,6 @@
 //! The retention report's request and answer, exactly as the HTTP interface carries them.
 
-use crate::EventSelection;
+use crate::{Breakdown, EventSelection};
 use cofferdam_model::{Day, ProjectName};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -44,9 +44,9 @@ pub struct RetentionRequest {
     /// Whether the event of the birth counts as coming back, if it is such an event.
     #[serde(default)]
     pub birth_returns: bool,
-    /// Properties of the birth by whose values people are told apart.
+    /// Properties or computed values of the birth, or cohorts, by whose values people are told apart.
     #[serde(default)]
-    pub breakdown: Vec<String>,
+    pub breakdown: Vec<Breakdown>,
 }
 
 /// Length of a cohort and of a bucket.

@@ -1,14 +1,14 @@
 //! Retention against a naive computation over the rows, and its rules by hand.
 
 use super::{Plan, Retention, RetentionRequest};
-use crate::testing::{EVENTS, Part, Row, T0, catalog, parts};
-use crate::{QueryError, QueryLimits};
+use crate::sweep::Sweep;
+use crate::testing::{EVENTS, Part, Row, T0, catalog, context, parts};
+use crate::{Progress, QueryError, QueryLimits};
 use cofferdam_model::{MergeMap, PersonNumber, TimestampMs};
 use jiff::tz::TimeZone;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::AtomicBool;
 
 const DAY: i64 = 86_400_000;
 
@@ -28,15 +28,11 @@ fn try_run(
     now: i64,
 ) -> Result<Retention, QueryError> {
     let limits = QueryLimits::default();
-    let plan = Plan::new(&request(more), &catalog(), &limits)?;
-    super::compute(
-        parts,
-        &plan,
-        merges,
-        TimestampMs(now),
-        &limits,
-        &AtomicBool::new(false),
-    )
+    let known = catalog();
+    let plan = Plan::new(&request(more), context(&known, &limits))?;
+    let progress = Progress::default();
+    let sweep = Sweep::new(parts, &plan.wanted, merges, &progress);
+    super::compute(sweep, &plan, TimestampMs(now), &limits)
 }
 
 fn run(rows: &[Row], more: &Value) -> Retention {
@@ -106,9 +102,11 @@ proptest! {
         let mut known = catalog();
         known.days = rows.iter().map(|row| TimestampMs(row.time).day()).min().map(|day| (day, day));
         let limits = QueryLimits::default();
-        let plan = Plan::new(&request(&more), &known, &limits).unwrap();
+        let plan = Plan::new(&request(&more), context(&known, &limits)).unwrap();
         let parts = parts(&rows, pieces);
-        let answer = super::compute(&parts, &plan, &merges, TimestampMs(i64::MAX), &limits, &AtomicBool::new(false)).unwrap();
+        let progress = Progress::default();
+        let sweep = Sweep::new(&parts, &plan.wanted, &merges, &progress);
+        let answer = super::compute(sweep, &plan, TimestampMs(i64::MAX), &limits).unwrap();
 
         let zone = TimeZone::get(zone).unwrap();
         let date = |time: i64| jiff::Timestamp::from_millisecond(time).unwrap().to_zoned(zone.clone()).date();

@@ -68,6 +68,7 @@ pub(super) fn naive_part(part: &Breakdown, row: &Row) -> Option<String> {
             let known = COMPUTED.iter().find(|(text, _)| text == expression);
             known.unwrap().1(row)
         }
+        Breakdown::Cohort { .. } => unreachable!("cohorts have their own tests"),
     }
 }
 
@@ -172,8 +173,8 @@ pub(super) fn naive_axis(request: &SegmentationRequest, zone: &TimeZone) -> Naiv
 /// Values of the property that is measured.
 pub(super) fn naive_numbers(measure: &PropertyMeasure, hits: &[&Hit<'_>]) -> Vec<f64> {
     let factor = match &measure.property {
-        Breakdown::Property(_) => 1.0,
         Breakdown::Expression { .. } => 1.5,
+        _ => 1.0,
     };
     let mut numbers: Vec<f64> = hits
         .iter()

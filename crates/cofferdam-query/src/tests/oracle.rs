@@ -97,6 +97,7 @@ fn requests() -> impl Strategy<Value = SegmentationRequest> {
                     event: event.to_owned(),
                     filters,
                     condition: condition.map(|(text, _)| text.to_owned()),
+                    cohorts: Vec::new(),
                 }
             };
         events
