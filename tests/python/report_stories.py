@@ -7,6 +7,8 @@ import datetime
 import random
 import zoneinfo
 
+import harness
+
 EVENTS = ["Visited", "Signed Up", "Made Key", "Called", "Upgraded", "Failed"]
 PLANS = ["free", "pro", "team", None]
 ZONE = zoneinfo.ZoneInfo("Europe/Berlin")
@@ -84,3 +86,44 @@ def stories(rows):
     for one in people.values():
         one.sort(key=lambda row: (row.time, row.seq))
     return people
+
+
+WINDOW_MS = {"minute": 60_000, "hour": HOUR, "day": 24 * HOUR}
+
+
+def chosen(chance):
+    """The range of a request."""
+    first = chance.randrange(DAYS)
+    last = chance.randrange(first, DAYS)
+    days = [FIRST + datetime.timedelta(days=day) for day in (first, last)]
+    return days[0], days[1], {"project": harness.PROJECT, "from": str(days[0]), "to": str(days[1]), "timezone": "Europe/Berlin"}
+
+
+def selection(chance):
+    one = {"event": chance.choice(EVENTS)}
+    if chance.random() < 0.3:
+        one["filters"] = [{"property": "size", "op": "gte", "value": chance.randrange(8)}]
+    elif chance.random() < 0.2:
+        one["where"] = f'properties["size"] % 3 == {chance.randrange(3)} or not defined(properties["plan"])'
+    return one
+
+
+def meets(one, row):
+    if one["event"] not in ("$all", row.event):
+        return False
+    if any(row.size < each["value"] for each in one.get("filters", [])):
+        return False
+    if "where" in one:
+        wanted = int(one["where"].split("== ")[1][0])
+        return row.size % 3 == wanted or row.plan is None
+    return True
+
+
+def by_session(rows):
+    pieces, last = [], None
+    for row in rows:
+        if last is None or row.time - last > 30 * 60_000:
+            pieces.append([])
+        pieces[-1].append(row)
+        last = row.time
+    return pieces

@@ -4,6 +4,7 @@
 //! and sweeps as reports, so that a cohort has whom a report counts.
 
 mod members;
+mod named;
 mod request;
 
 #[cfg(test)]
@@ -13,6 +14,7 @@ use crate::QueryError;
 use crate::people::People;
 use crate::selection::near;
 pub use members::members;
+pub use named::NamesCohorts;
 pub use request::{CohortCondition, CohortDefinition, CohortWindow, Matching, Times, TimesOp};
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -32,6 +32,8 @@ mod sweep;
 #[cfg(test)]
 mod testing;
 mod timeline;
+#[cfg(test)]
+mod vectors;
 
 #[cfg(test)]
 mod tests;
@@ -39,8 +41,8 @@ mod tests;
 pub use answer::{Comparison, Figure, FormulaSeries, Segmentation, Series};
 pub use bars::{ReportBar, SegmentationBar, people_behind};
 pub use cohort::{
-    Cohort, CohortCondition, CohortDefinition, CohortWindow, Cohorts, Matching, Times, TimesOp,
-    members,
+    Cohort, CohortCondition, CohortDefinition, CohortWindow, Cohorts, Matching, NamesCohorts,
+    Times, TimesOp, members,
 };
 pub use error::{QueryError, QueryLimits};
 pub use flows::{

@@ -86,6 +86,12 @@ impl People {
         self.count
     }
 
+    /// Memory, about.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.pages() * PAGE_BYTES
+    }
+
     /// How many pages it holds.
     pub(crate) fn pages(&self) -> usize {
         self.pages.iter().flatten().count()

@@ -33,6 +33,12 @@ impl Progress {
         self.cancelled.store(true, Ordering::Relaxed);
     }
 
+    /// Whether it was told to end.
+    #[must_use]
+    pub fn is_ended(&self) -> bool {
+        self.cancelled.load(Ordering::Relaxed)
+    }
+
     /// Parts of the store that were read, and that will be as far as is known. A report that reads them again adds to both.
     #[must_use]
     pub fn parts(&self) -> (u64, u64) {
@@ -52,7 +58,7 @@ impl Progress {
 
     /// An error where nobody wants the report any more, or it takes too long.
     pub(crate) fn check(&self) -> Result<(), QueryError> {
-        if self.cancelled.load(Ordering::Relaxed) {
+        if self.is_ended() {
             return Err(QueryError::Cancelled);
         }
         if self

@@ -10,7 +10,7 @@ mod request;
 mod tests;
 
 use crate::bars::shown;
-use crate::buckets::Buckets;
+use crate::buckets::{self, Buckets};
 use crate::columns::{Columns, Context};
 use crate::segment::Segment;
 use crate::selection::{Selection, at_most, invalid, zone};
@@ -85,11 +85,21 @@ impl Plan {
             RetentionUnit::Week => (Unit::Week, last.saturating_mul(7), 7 * 86_400_000),
             RetentionUnit::Month => (Unit::Month, last.saturating_mul(31), 30 * 86_400_000),
         };
-        let cohorts = Buckets::new(request.from, request.to, &zone, unit, limits.buckets_max)?;
+        let buckets = |to| {
+            let axis = buckets::Axis {
+                from: request.from,
+                to,
+                unit,
+                week_start: request.week_start,
+                history: None,
+            };
+            Buckets::on(&axis, &zone, limits.buckets_max)
+        };
+        let cohorts = buckets(request.to)?;
         // One more unit than is asked for, as the last birth may be at the end of its unit.
         let beyond = i32::try_from(days).unwrap_or(i32::MAX).saturating_add(32);
         let end = Day(request.to.0.saturating_add(beyond));
-        let calendar = Buckets::new(request.from, end, &zone, unit, limits.buckets_max)?;
+        let calendar = buckets(end)?;
         let mut columns = Columns::new(context);
         let mut select = |selection, path| Selection::new(selection, path, &mut columns);
         let selections = vec![

@@ -1,10 +1,11 @@
-//! What teams keep of their reports: saved reports with their history, dashboards, annotations.
+//! What teams keep of their reports: saved reports with their history, dashboards, annotations, cohorts.
 //!
 //! Routes hand over what was sent; it is checked here, and kept in `control.db` as one JSON text for each version ([`Boards`]).
 //! Running a report goes through the same handlers as asking for it. Invariant: a change is made to the version that its author saw,
 //! or not at all; nothing kept refers to something that is not there.
 
 mod annotation;
+mod cohort;
 pub(crate) mod csv;
 mod dashboard;
 mod delete;
@@ -15,6 +16,8 @@ mod shelf;
 mod text;
 
 pub use annotation::{Annotation, AnnotationDraft};
+pub(crate) use cohort::Reached;
+pub use cohort::{Cohort, CohortDraft};
 pub use dashboard::{Dashboard, DashboardDraft, DashboardVersion, Tile, TileKind};
 pub use range::{RangeUnit, RelativeRange};
 pub use report::{ReportDraft, ReportKind, ReportVersion, SavedReport};

@@ -24,6 +24,7 @@ pub mod policies;
 pub mod projector;
 pub mod projects;
 pub mod rates;
+mod reports;
 pub mod routes;
 pub mod serve;
 pub mod system;

@@ -22,6 +22,7 @@ use crate::live::Live;
 use crate::pipeline::Pipeline;
 use crate::policies::Policies;
 use crate::projector::Projector;
+use crate::reports::Reports;
 use cofferdam_access::Access;
 use cofferdam_egress::Egress;
 use cofferdam_journal::Journal;
@@ -77,6 +78,8 @@ pub struct System {
     pub fields: Arc<Fields>,
     /// What teams keep of their reports.
     pub boards: Boards,
+    /// Reports that run, and answers that are kept.
+    pub reports: Reports,
     /// Imports under way.
     pub imports: Arc<Imports>,
     /// The last records.

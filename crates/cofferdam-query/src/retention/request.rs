@@ -1,6 +1,6 @@
 //! The retention report's request and answer, exactly as the HTTP interface carries them.
 
-use crate::{Breakdown, EventSelection};
+use crate::{Breakdown, EventSelection, WeekStart};
 use cofferdam_model::{Day, ProjectName};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -28,6 +28,9 @@ pub struct RetentionRequest {
     /// Length of a cohort, and of a bucket.
     #[serde(default)]
     pub unit: RetentionUnit,
+    /// On which day weeks begin, of cohorts and of buckets by the calendar.
+    #[serde(default)]
+    pub week_start: WeekStart,
     /// Where buckets end, in units after the birth, ascending: `[1, 3, 7]` are the buckets 0, 1 to 2 and 3 to 6. Absent: eight
     /// buckets of one unit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -58,7 +61,7 @@ pub enum RetentionUnit {
     /// A day; as a rolling bucket 24 hours.
     #[default]
     Day,
-    /// A week from Monday; as a rolling bucket 7 times 24 hours.
+    /// A week; as a rolling bucket 7 times 24 hours.
     Week,
     /// A month; as a rolling bucket 30 times 24 hours.
     Month,

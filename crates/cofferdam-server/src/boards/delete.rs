@@ -24,7 +24,7 @@ impl Boards {
             let names = dashboards
                 .iter()
                 .map(|board| ("dashboard", board.id, &board.content.name));
-            refuse_in_use::<ReportDraft>(names)?;
+            refuse_in_use::<ReportDraft>(names, "; with `force` it goes from there too")?;
         }
         for dashboard in dashboards {
             let without = dashboard.content.clone().without_report(id);
@@ -57,7 +57,7 @@ impl Boards {
     }
 
     /// Those of a sort that show a thing.
-    async fn showing<By: Kept, T: Kept>(
+    pub(super) async fn showing<By: Kept, T: Kept>(
         &self,
         shown: &Stored<T>,
     ) -> Result<Vec<Stored<By>>, ApiError> {
@@ -70,8 +70,10 @@ impl Boards {
     }
 }
 
-fn refuse_in_use<'n, T: Kept>(
+/// `hint` says what can be done about it.
+pub(super) fn refuse_in_use<'n, T: Kept>(
     by: impl Iterator<Item = (&'static str, u64, &'n String)>,
+    hint: &str,
 ) -> Result<(), ApiError> {
     let by: Vec<String> = by
         .map(|(noun, id, name)| format!("{noun} {id}, {name}"))
@@ -79,10 +81,6 @@ fn refuse_in_use<'n, T: Kept>(
     if by.is_empty() {
         return Ok(());
     }
-    let message = format!(
-        "this {} is in use: {}; with `force` it goes from there too",
-        T::NOUN,
-        by.join("; ")
-    );
+    let message = format!("this {} is in use: {}{hint}", T::NOUN, by.join("; "));
     Err(ApiError::new(StatusCode::CONFLICT, "in_use", message))
 }

@@ -2,6 +2,7 @@
 //!
 //! Invariant: the request was read as its kind's type before it was kept.
 
+use super::cohort::named;
 use super::shelf::{Kept, Stored};
 use super::{RelativeRange, ReportRequest, text};
 use crate::error::ApiError;
@@ -131,6 +132,11 @@ impl Kept for ReportDraft {
 
     fn base(&self) -> Option<u32> {
         self.version
+    }
+
+    fn references(&self) -> Vec<(String, &'static str, u64)> {
+        self.read()
+            .map_or_else(|_| Vec::new(), |request| named("request", &request))
     }
 }
 

@@ -7,12 +7,13 @@ use crate::error::ApiError;
 use crate::routes::sent;
 use cofferdam_model::{Day, ProjectName, TimestampMs};
 use cofferdam_query::{
-    EventSelection, Filter, FlowsRequest, FunnelRequest, RetentionRequest, SegmentationRequest,
-    WeekStart,
+    EventSelection, Filter, FlowsRequest, FunnelRequest, NamesCohorts, RetentionRequest,
+    SegmentationRequest, WeekStart,
 };
 use jiff::tz::TimeZone;
 use serde::Serialize;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use utoipa::ToSchema;
 
 /// A request of any kind.
@@ -153,6 +154,17 @@ impl ReportRequest {
             Self::Funnel(request) => request.timezone.as_deref(),
             Self::Retention(request) => request.timezone.as_deref(),
             Self::Flows(request) => request.timezone.as_deref(),
+        }
+    }
+}
+
+impl NamesCohorts for ReportRequest {
+    fn add_cohorts(&self, ids: &mut BTreeSet<String>) {
+        match self {
+            Self::Segmentation(request) => request.add_cohorts(ids),
+            Self::Funnel(request) => request.add_cohorts(ids),
+            Self::Retention(request) => request.add_cohorts(ids),
+            Self::Flows(request) => request.add_cohorts(ids),
         }
     }
 }

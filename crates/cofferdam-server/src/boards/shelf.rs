@@ -22,6 +22,7 @@ CREATE INDEX IF NOT EXISTS kept_by_sort ON kept (sort, project);
 CREATE TABLE IF NOT EXISTS kept_versions (
   id INTEGER NOT NULL, version INTEGER NOT NULL, updated INTEGER NOT NULL, updated_by TEXT NOT NULL, content TEXT NOT NULL,
   PRIMARY KEY (id, version));
+CREATE TABLE IF NOT EXISTS cohort_people (id INTEGER PRIMARY KEY, at INTEGER NOT NULL, people BLOB NOT NULL);
 ";
 
 /// Versions of one thing that are kept; the oldest ones go.
@@ -243,6 +244,10 @@ impl Boards {
         }
         transaction.commit().await?;
         Ok(())
+    }
+
+    pub(super) fn pool(&self) -> &SqlitePool {
+        &self.pool
     }
 
     /// Holds off all other changes.

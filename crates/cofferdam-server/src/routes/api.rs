@@ -49,6 +49,9 @@ pub fn routes() -> OpenApiRouter<Arc<System>> {
         .routes(routes!(reports::funnel))
         .routes(routes!(reports::retention))
         .routes(routes!(reports::flows))
+        .routes(routes!(reports::people))
+        .routes(routes!(reports::running))
+        .routes(routes!(reports::end))
         .routes(routes!(reports::schema))
         .routes(routes!(boards::saved::list, boards::saved::create))
         .routes(routes!(
@@ -72,6 +75,16 @@ pub fn routes() -> OpenApiRouter<Arc<System>> {
         .routes(routes!(boards::dashboards::history))
         .routes(routes!(boards::dashboards::restore))
         .routes(routes!(boards::run::tile))
+        .routes(routes!(boards::cohorts::list, boards::cohorts::create))
+        .routes(routes!(
+            boards::cohorts::show,
+            boards::cohorts::change,
+            boards::cohorts::delete
+        ))
+        .routes(routes!(boards::cohorts::trial))
+        .routes(routes!(boards::cohorts::people))
+        .routes(routes!(boards::cohorts::freeze))
+        .routes(routes!(boards::cohorts::thaw))
         .routes(routes!(
             boards::annotations::list,
             boards::annotations::create

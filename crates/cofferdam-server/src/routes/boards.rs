@@ -1,8 +1,9 @@
-//! What teams keep: saved reports, dashboards, annotations, and running them.
+//! What teams keep: saved reports, dashboards, annotations, cohorts, and running them.
 //!
 //! Invariant: running what is kept goes through the handlers of the reports themselves, with their permits, folding and limits.
 
 pub(crate) mod annotations;
+pub(crate) mod cohorts;
 pub(crate) mod dashboards;
 pub(crate) mod run;
 pub(crate) mod saved;

@@ -14,6 +14,7 @@ use crate::policies::Policies;
 use crate::projector::Projector;
 use crate::projects::Projects;
 use crate::rates::RateLimit;
+use crate::reports::Reports;
 use anyhow::Context;
 use cofferdam_access::{Access, AccessOptions};
 use cofferdam_audit::Audit;
@@ -251,6 +252,7 @@ impl System {
             counters,
             fields,
             boards,
+            reports: Reports::default(),
             imports: Arc::default(),
             live,
             config_lock: Mutex::new(()),

@@ -11,6 +11,7 @@
 mod api;
 mod bad_input;
 mod boards;
+mod cohorts;
 mod config;
 mod containment;
 mod copies;

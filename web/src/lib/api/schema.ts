@@ -57,6 +57,111 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/cohorts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The cohorts, of one project or of all. */
+        get: operations["list_cohorts"];
+        put?: never;
+        /** Makes a cohort. */
+        post: operations["make_cohort"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/cohorts/try": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** How many people a definition has, without keeping it. */
+        post: operations["try_cohort"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/cohorts/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A cohort. */
+        get: operations["cohort"];
+        /** Changes a cohort; `version` names the version that was changed. The conditions of a frozen one stay as they are. */
+        put: operations["change_cohort"];
+        post?: never;
+        /** Deletes a cohort, unless another one or a saved report names it. */
+        delete: operations["delete_cohort"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/cohorts/{id}/freeze": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Keeps the members of a cohort as they are now, until it is thawed. */
+        post: operations["freeze_cohort"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/cohorts/{id}/people": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The people of a cohort, by number. */
+        get: operations["cohort_people"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/cohorts/{id}/thaw": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Has the members of a cohort found anew from now on. */
+        post: operations["thaw_cohort"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/consent": {
         parameters: {
             query?: never;
@@ -449,6 +554,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/reports/people": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** The people behind a bar, cell or band of a report: as many as it counted. */
+        post: operations["people_behind"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/reports/retention": {
         parameters: {
             query?: never;
@@ -466,6 +588,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/reports/running": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The reports that run, and how far they are. */
+        get: operations["running_reports"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/reports/running/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Ends the reports of that number, or of that name; whoever asked is told so. */
+        delete: operations["end_report"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/reports/segmentation": {
         parameters: {
             query?: never;
@@ -475,7 +631,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Trends: totals or distinct people by time and properties. */
+        /** Trends: figures of events by time and properties. */
         post: operations["segmentation"];
         delete?: never;
         options?: never;
@@ -827,10 +983,13 @@ export interface components {
          * @enum {string}
          */
         Births: "first" | "recurring";
-        /** @description A property, or a value computed from properties. */
+        /** @description A property, a value computed from properties, or a cohort. */
         Breakdown: string | {
             /** @description E.g. `floor(properties["ms"] / 100) * 100`. */
             expression: string;
+        } | {
+            /** @description The cohort's id. */
+            cohort: string;
         };
         /** @description What a project's store holds, by name. */
         CatalogInfo: {
@@ -869,6 +1028,104 @@ export interface components {
         Certification: {
             expires: string | null;
             kind: string;
+        };
+        /** @description A cohort. */
+        Cohort: components["schemas"]["CohortDraft"] & {
+            /** @description When it was made. */
+            created: string;
+            /** @description By whom. */
+            created_by: string;
+            /** @description When its members were frozen; null where they are found anew each time. */
+            frozen: string | null;
+            /**
+             * Format: int64
+             * @description Its number; never given twice. Requests name it as text.
+             */
+            id: number;
+            /** @description When it was last changed. */
+            updated: string;
+            /** @description By whom. */
+            updated_by: string;
+            /**
+             * Format: int32
+             * @description Counts changes, from 1.
+             */
+            version: number;
+        };
+        /** @description A condition on a person. */
+        CohortCondition: {
+            /** @enum {string} */
+            kind: "did";
+            /** @description Whether it must not hold. */
+            not?: boolean;
+            /** @description Which events. */
+            selection: components["schemas"]["EventSelection"];
+            /** @description How often; absent means at least once. */
+            times?: components["schemas"]["Times"];
+            /** @description When; absent means ever. */
+            window?: components["schemas"]["CohortWindow"];
+        } | {
+            /** @description The cohort's id. */
+            cohort: string;
+            /** @enum {string} */
+            kind: "cohort";
+            /** @description Whether the person must not be in it. */
+            not?: boolean;
+        } | {
+            /** @description The report and the bar. */
+            bar: components["schemas"]["ReportBar"];
+            /** @enum {string} */
+            kind: "bar";
+            /** @description Whether the person must not be. */
+            not?: boolean;
+        };
+        /** @description Who is in a cohort. */
+        CohortDefinition: {
+            /** @description The conditions, 1 to 20. */
+            conditions: components["schemas"]["CohortCondition"][];
+            /** @description Whether all conditions must hold or any. */
+            matching?: components["schemas"]["Matching"];
+        };
+        /** @description A cohort to be kept. */
+        CohortDraft: {
+            /** @description Who is in it. */
+            definition: components["schemas"]["CohortDefinition"];
+            /** @description What it is for, at most 2,000 characters. */
+            description?: string;
+            /** @description What it is called, at most 120 characters. */
+            name: string;
+            /** @description The project. */
+            project: string;
+        };
+        /** @description A condition on whose event it is. */
+        CohortFilter: {
+            /** @description The cohort's id. */
+            cohort: string;
+            /** @description Whether the person must not be in it. */
+            not?: boolean;
+        };
+        /** @description Cohorts. */
+        CohortList: {
+            /** @description By number. */
+            cohorts: components["schemas"]["Cohort"][];
+        };
+        /** @description How many people are in a cohort. */
+        CohortSize: {
+            /** Format: int64 */
+            people: number;
+        };
+        /** @description When something was done, by days of the project's time zone. */
+        CohortWindow: null | {
+            /**
+             * Format: int32
+             * @description Days, from 1.
+             */
+            last_days: number;
+        } | {
+            /** @description First day. */
+            from: string;
+            /** @description Last day. */
+            to: string;
         };
         /** @description A property as the catalog knows it. */
         ColumnInfo: {
@@ -1140,6 +1397,10 @@ export interface components {
              */
             lines: number;
         };
+        /** @description How many reports were ended. */
+        Ended: {
+            ended: number;
+        };
         /** @description Whom to forget. */
         EraseRequest: {
             /**
@@ -1163,6 +1424,8 @@ export interface components {
         };
         /** @description Which events a series counts. */
         EventSelection: {
+            /** @description Only events of people who are in these cohorts, or are not. */
+            cohorts?: components["schemas"]["CohortFilter"][];
             /** @description The event's name, or `$all`. */
             event: string;
             /** @description Conditions, all of which must hold. */
@@ -1307,6 +1570,18 @@ export interface components {
             /** @description The most frequent whole paths. */
             top: components["schemas"]["FlowsPath"][];
         };
+        /** @description A node of flows, or a band from it to one of the next step. */
+        FlowsBar: {
+            /** @description The event there as the answer names it: also `$other`, and for a band `$start`. */
+            event: string;
+            /**
+             * Format: int32
+             * @description Events from the anchor, negative before it.
+             */
+            offset: number;
+            /** @description For a band, the event of the next offset: also `$other` and `$end`. */
+            to?: string | null;
+        };
         /**
          * @description What is counted.
          * @enum {string}
@@ -1443,6 +1718,20 @@ export interface components {
             steps: components["schemas"]["FunnelCounts"][];
             trend?: components["schemas"]["FunnelTrend"] | null;
         };
+        /** @description A bar of a funnel. */
+        FunnelBar: {
+            /** @description The bucket of entries as the trend names it; absent means the whole range. */
+            bucket?: string | null;
+            /** @description Whether those are meant who reached it, or those who did not. */
+            outcome?: components["schemas"]["FunnelOutcome"];
+            /** @description The segment as the answer names it; absent means everybody. */
+            segment?: (string | null)[] | null;
+            /**
+             * Format: int32
+             * @description The step, counted from 1.
+             */
+            step: number;
+        };
         /**
          * @description What is counted.
          * @enum {string}
@@ -1491,12 +1780,17 @@ export interface components {
          * @enum {string}
          */
         FunnelOrder: "loose" | "strict" | "any";
+        /**
+         * @description What became of an attempt.
+         * @enum {string}
+         */
+        FunnelOutcome: "reached" | "dropped" | "excluded";
         /** @description `POST /api/v1/reports/funnel`. */
         FunnelRequest: {
             /** @description Which step's value of the breakdown's properties a person has. */
             attribution?: components["schemas"]["Attribution"];
-            /** @description Properties by whose values people are told apart. */
-            breakdown?: string[];
+            /** @description Properties, computed values or cohorts by whose values people are told apart. */
+            breakdown?: components["schemas"]["Breakdown"][];
             /** @description What is counted. */
             count?: components["schemas"]["FunnelCount"];
             /** @description Which first step begins a person's attempt. */
@@ -1514,7 +1808,7 @@ export interface components {
              */
             grace_ms?: number;
             /** @description Properties whose values must be those of the first step in every later step; at most 3. */
-            hold_constant?: string[];
+            hold_constant?: components["schemas"]["Breakdown"][];
             /** @description In which order steps count. */
             order?: components["schemas"]["FunnelOrder"];
             /** @description The project. */
@@ -1793,6 +2087,11 @@ export interface components {
             /** @description What it does not get of this event, and why. */
             withheld: components["schemas"]["WithheldField"][];
         };
+        /**
+         * @description How conditions are joined.
+         * @enum {string}
+         */
+        Matching: "all" | "any";
         /** @description What is measured. */
         Measure: components["schemas"]["CountMeasure"] | components["schemas"]["PropertyMeasure"];
         /** @enum {string} */
@@ -1826,12 +2125,42 @@ export interface components {
             vendors: components["schemas"]["VendorLine"][];
             withheld: components["schemas"]["WithheldLine"][];
         };
+        /** @description Which of many people. */
+        Page: {
+            /**
+             * Format: int32
+             * @description Only people with higher numbers: `next` of the answer before.
+             */
+            after?: number | null;
+            /** @description How many, 1 to 1,000. */
+            limit?: number;
+        };
         /** @description A vendor whose file is gone. */
         Past: {
             id: string;
             /** @description The last UTC day on which it was configured, if that is known. */
             last_day: string | null;
             name: string;
+        };
+        /** @description Whose people are asked for, and which of them. */
+        PeopleBehind: components["schemas"]["Page"] & {
+            /** @description The report and the bar. */
+            bar: components["schemas"]["ReportBar"];
+        };
+        /** @description People, by number. */
+        PeopleFound: {
+            /**
+             * Format: int32
+             * @description Where the next page begins; null on the last one.
+             */
+            next: number | null;
+            /** @description This page: canonical person numbers, ascending. */
+            page: number[];
+            /**
+             * Format: int64
+             * @description How many there are, on all pages.
+             */
+            people: number;
         };
         PerDay: {
             /** Format: int64 */
@@ -1989,6 +2318,36 @@ export interface components {
         };
         /** @description The answer of a report of any kind. */
         ReportAnswer: components["schemas"]["Segmentation"] | components["schemas"]["Funnel"] | components["schemas"]["Retention"] | components["schemas"]["Flows"];
+        /** @description A report, and which of its bars is meant. */
+        ReportBar: {
+            /** @description The bar. */
+            bar?: components["schemas"]["SegmentationBar"];
+            /** @enum {string} */
+            kind: "segmentation";
+            /** @description The report. */
+            request: components["schemas"]["SegmentationRequest"];
+        } | {
+            /** @description The bar. */
+            bar: components["schemas"]["FunnelBar"];
+            /** @enum {string} */
+            kind: "funnel";
+            /** @description The report. */
+            request: components["schemas"]["FunnelRequest"];
+        } | {
+            /** @description The cell. */
+            bar?: components["schemas"]["RetentionBar"];
+            /** @enum {string} */
+            kind: "retention";
+            /** @description The report. */
+            request: components["schemas"]["RetentionRequest"];
+        } | {
+            /** @description The node or band. */
+            bar: components["schemas"]["FlowsBar"];
+            /** @enum {string} */
+            kind: "flows";
+            /** @description The report. */
+            request: components["schemas"]["FlowsRequest"];
+        };
         /** @description A report to be saved. */
         ReportDraft: {
             /** @description What it is for, at most 2,000 characters. */
@@ -2079,6 +2438,17 @@ export interface components {
             /** @description The store's version that was read, `SNAPSHOT.TAIL`. */
             snapshot: string;
         };
+        /** @description A cell of a retention table. */
+        RetentionBar: {
+            /** @description The bucket, from 0; absent means all who were born. */
+            bucket?: number | null;
+            /** @description The cohort's start as the answer names it; absent means all cohorts. */
+            cohort?: string | null;
+            /** @description Whether those are meant who did not come back in the bucket. */
+            not?: boolean;
+            /** @description The segment as the answer names it; absent means everybody. */
+            segment?: (string | null)[] | null;
+        };
         /** @description People who were born in one unit. */
         RetentionCohort: {
             /** @description Per bucket, how many count. */
@@ -2110,8 +2480,8 @@ export interface components {
              *     buckets of one unit.
              */
             brackets?: number[] | null;
-            /** @description Properties of the birth by whose values people are told apart. */
-            breakdown?: string[];
+            /** @description Properties or computed values of the birth, or cohorts, by whose values people are told apart. */
+            breakdown?: components["schemas"]["Breakdown"][];
             /** @description What it takes to count in a bucket. */
             counted?: components["schemas"]["Counted"];
             /** @description First day of births, in the time zone. */
@@ -2126,6 +2496,8 @@ export interface components {
             to: string;
             /** @description Length of a cohort, and of a bucket. */
             unit?: components["schemas"]["RetentionUnit"];
+            /** @description On which day weeks begin, of cohorts and of buckets by the calendar. */
+            week_start?: components["schemas"]["WeekStart"];
         };
         /** @description People who were born with the same values. */
         RetentionSegment: {
@@ -2175,6 +2547,40 @@ export interface components {
             /** @description Last day, inclusive. */
             to?: string | null;
         };
+        /** @description A report that runs. */
+        RunningReport: {
+            /**
+             * Format: int64
+             * @description Parts of the store that were read.
+             */
+            done: number;
+            /**
+             * Format: int64
+             * @description Since when, milliseconds.
+             */
+            elapsed_ms: number;
+            /**
+             * Format: int64
+             * @description Its number.
+             */
+            id: number;
+            /** @description Which report. */
+            kind: string;
+            /** @description What whoever asked calls it, by the header `cofferdam-query`. */
+            name: string | null;
+            /**
+             * Format: int64
+             * @description Parts that will be, as far as is known; it may grow.
+             */
+            parts: number;
+            /** @description Of which project. */
+            project: string;
+        };
+        /** @description The reports that run. */
+        RunningReports: {
+            /** @description By number. */
+            reports: components["schemas"]["RunningReport"][];
+        };
         /** @description A saved report. */
         SavedReport: components["schemas"]["ReportDraft"] & {
             /** @description When it was made. */
@@ -2214,6 +2620,15 @@ export interface components {
             series: components["schemas"]["Series"][];
             /** @description The store's version that was read, `SNAPSHOT.TAIL`. */
             snapshot: string;
+        };
+        /** @description A point of a series: everybody with a counted event. */
+        SegmentationBar: {
+            /** @description The bucket as the answer names it; absent means the whole range. */
+            bucket?: string | null;
+            /** @description Which of the request's event selections, from 0. */
+            event?: number;
+            /** @description The segment as the answer names it; absent means everybody. */
+            segment?: (string | null)[] | null;
         };
         /** @description `POST /api/v1/reports/segmentation`. */
         SegmentationRequest: {
@@ -2382,6 +2797,28 @@ export interface components {
              * @description Microseconds that the ledger took.
              */
             elapsed_us: number;
+        };
+        /** @description How often. */
+        Times: {
+            /**
+             * Format: int32
+             * @description With what.
+             */
+            count: number;
+            /** @description The comparison. */
+            op: components["schemas"]["TimesOp"];
+        };
+        /**
+         * @description A comparison of counts.
+         * @enum {string}
+         */
+        TimesOp: "at_least" | "at_most" | "exactly";
+        /** @description A definition to try. */
+        Trial: {
+            /** @description Who is in it. */
+            definition: components["schemas"]["CohortDefinition"];
+            /** @description The project. */
+            project: string;
         };
         /**
          * @description Length of a bucket, in the time zone.
@@ -2590,6 +3027,206 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Leaves"];
+                };
+            };
+        };
+    };
+    list_cohorts: {
+        parameters: {
+            query?: {
+                project?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CohortList"];
+                };
+            };
+        };
+    };
+    make_cohort: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CohortDraft"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Cohort"];
+                };
+            };
+        };
+    };
+    try_cohort: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Trial"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CohortSize"];
+                };
+            };
+        };
+    };
+    cohort: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Cohort"];
+                };
+            };
+        };
+    };
+    change_cohort: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CohortDraft"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Cohort"];
+                };
+            };
+        };
+    };
+    delete_cohort: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Deleted"];
+                };
+            };
+        };
+    };
+    freeze_cohort: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Cohort"];
+                };
+            };
+        };
+    };
+    cohort_people: {
+        parameters: {
+            query?: {
+                after?: number;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PeopleFound"];
+                };
+            };
+        };
+    };
+    thaw_cohort: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Cohort"];
                 };
             };
         };
@@ -3235,6 +3872,29 @@ export interface operations {
             };
         };
     };
+    people_behind: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PeopleBehind"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PeopleFound"];
+                };
+            };
+        };
+    };
     retention: {
         parameters: {
             query?: never;
@@ -3254,6 +3914,46 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Retention"];
+                };
+            };
+        };
+    };
+    running_reports: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunningReports"];
+                };
+            };
+        };
+    };
+    end_report: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Ended"];
                 };
             };
         };

@@ -9,7 +9,7 @@ use crate::boards::{
 };
 use crate::error::ApiError;
 use crate::routes::api::Shared;
-use crate::routes::reports;
+use crate::routes::reports::{self, Named};
 use crate::routes::sent::{Body, Path, Query};
 use crate::system::System;
 use axum::Json;
@@ -297,19 +297,23 @@ async fn answer(
     let system = State(Arc::clone(system));
     Ok(match request {
         ReportRequest::Segmentation(request) => {
-            let Json(answer) = reports::segmentation(system, asking, Body(request)).await?;
+            let Json(answer) =
+                reports::segmentation(system, asking, Named::default(), Body(request)).await?;
             ReportAnswer::Segmentation(answer)
         }
         ReportRequest::Funnel(request) => {
-            let Json(answer) = reports::funnel(system, asking, Body(request)).await?;
+            let Json(answer) =
+                reports::funnel(system, asking, Named::default(), Body(request)).await?;
             ReportAnswer::Funnel(answer)
         }
         ReportRequest::Retention(request) => {
-            let Json(answer) = reports::retention(system, asking, Body(request)).await?;
+            let Json(answer) =
+                reports::retention(system, asking, Named::default(), Body(request)).await?;
             ReportAnswer::Retention(answer)
         }
         ReportRequest::Flows(request) => {
-            let Json(answer) = reports::flows(system, asking, Body(request)).await?;
+            let Json(answer) =
+                reports::flows(system, asking, Named::default(), Body(request)).await?;
             ReportAnswer::Flows(answer)
         }
     })
