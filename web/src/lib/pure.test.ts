@@ -5,15 +5,18 @@ import type { Field, Leaf, LiveEvent, Radius, Vendor, Withheld } from './api/typ
 import { search } from './categories';
 import { lastContained } from './contained';
 import { addDays, ago, bytes, counted, elapsed, people, senders, span } from './format';
+import { faultAt, within } from './faults';
 import { formKind } from './forms';
 import { backwards, gapsOf } from './gaps';
+import { fromLink, toLink } from './link';
 import { merge, rows } from './live';
 import { pickable } from './pickable';
 import { Reach } from './reach.svelte';
 import { getting, newlyClear } from './recipients';
+import { beginnings, eventDraft, filterAt, filterDraft, finished, operatorsFor, selection } from './selection';
 import { tokenOf } from './session.svelte';
 import { snippets } from './snippets';
-import { finished, operatorsFor, toRequest } from './trends';
+import { blank, toRequest } from './trends';
 import { families, verdict } from './verdict';
 import { byReason } from './withheld';
 
@@ -168,8 +171,42 @@ describe('trends', () => {
 		expect(names('text', true)).toContain('gt');
 	});
 	it('becomes a request', () => {
-		const request = toRequest({ project: 'p', events: [{ event: '$all', filters: [{ property: '', op: 'equals', value: 'x' }] }], measure: 'unique', breakdown: '', unit: 'day', from: 'a', to: 'b' });
-		expect(request).toEqual({ project: 'p', events: [{ event: '$all', filters: [] }], measure: 'unique', breakdown: [], unit: 'day', from: 'a', to: 'b' });
+		const draft = { ...blank(), project: 'p', events: [{ event: '$all', filters: [filterDraft()], where: ' ' }], measure: 'unique' as const, from: 'a', to: 'b' };
+		expect(toRequest(draft)).toEqual({ project: 'p', events: [{ event: '$all', filters: [] }], measure: 'unique', breakdown: [], unit: 'day', from: 'a', to: 'b' });
+		expect(toRequest({ ...draft, timezone: 'UTC' }).timezone).toBe('UTC');
+		expect(selection({ ...eventDraft('A'), where: 'defined(properties["n"])' })).toEqual({ event: 'A', filters: [], where: 'defined(properties["n"])' });
+	});
+	it('finds the filter that an error is about past unfinished ones', () => {
+		const done = { property: 'plan', op: 'is_set', value: '' };
+		expect(filterAt({ ...eventDraft('A'), filters: [filterDraft('x'), done] }, 0)).toBe(done);
+	});
+	it('begins with what reads like the way in', () => {
+		expect(beginnings(['$identify', 'API Key Created', 'Page Viewed', 'Signed Up'])).toEqual(['Signed Up', 'API Key Created']);
+		expect(beginnings(['B', 'A', 'C'])).toEqual(['B', 'A']);
+		expect(beginnings(['only'])).toEqual(['only']);
+	});
+});
+
+describe('link', () => {
+	const items = { events: eventDraft, filters: filterDraft, breakdown: String };
+	const asked = (q: string) => fromLink(blank(), new URLSearchParams({ q }), items);
+	it('carries what differs from the blank form, and back', () => {
+		const draft = { ...blank(), project: 'p', events: [{ event: 'A', filters: [{ property: 'plan', op: 'equals', value: 'pro' }], where: 'x' }], breakdown: ['plan'] };
+		expect(toLink(blank(), draft)).not.toContain('unit');
+		expect(asked(toLink(blank(), draft))).toEqual(draft);
+		expect(fromLink(blank(), new URLSearchParams(), items)).toBeNull();
+	});
+	it('takes nothing that does not have the shape of the form', () => {
+		expect(asked('{"events":[{"event":7,"filters":"no","else":1},"no"],"unit":3,"breakdown":[1,"plan"]}')).toEqual({ ...blank(), events: [eventDraft()], breakdown: ['plan'] });
+		expect([asked('{'), asked('[]'), asked('null')]).toEqual([null, blank(), blank()]);
+	});
+});
+
+describe('faults', () => {
+	it('are at the control that their path lies in', () => {
+		expect([within('steps[1].event', 'steps[1]'), within('steps[1].event', 'steps'), within('steps[10]', 'steps[1]'), within('window.length', 'window')]).toEqual([true, true, false, true]);
+		const error = toError(422, '{"error":{"code":"x","message":"m","path":"to"}}');
+		expect([faultAt(error, ['from', 'to']), faultAt(error, 'from'), faultAt(null, 'to')]).toEqual([error, null, null]);
 	});
 });
 

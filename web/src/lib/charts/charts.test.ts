@@ -4,9 +4,10 @@ import type { Flow, Radius, Segmentation } from '$lib/api/types';
 import { escape } from './base';
 import { filled, perDay } from './days';
 import { byCategory, exposure, exposureHeight } from './exposure';
+import { lines, percent, shares, split } from './lines';
 import { light } from './palette';
 import { group, grouped, links, sankey } from './sankey';
-import { bucketLabel, seriesName, split, trends } from './trends';
+import { bucketLabel, seriesName, trends } from './trends';
 
 type Any = Record<string, any>;
 const flow = (category: string, form: string, recipient: string, people: number): Flow => ({ source: 'console', category, form, recipient, people });
@@ -69,6 +70,21 @@ describe('exposure', () => {
 		expect(option.series.map((one: Any) => one.data)).toEqual([[2, 0, 9], [0, 40, 12]]);
 		expect(option.yAxis.data[0]).toBe('user.financial  (financial)');
 		expect(exposureHeight(rows)).toBeGreaterThan(exposureHeight(rows.slice(1)));
+	});
+});
+
+describe('lines', () => {
+	it('draws a missing value as a gap, and says so', () => {
+		const option = lines(['0', '1'], [false, false], [{ name: 'A', values: [1, null] }], light) as Any;
+		expect(option.series[0].data).toEqual([1, null]);
+		expect(option.tooltip.formatter([{ dataIndex: 1 }])).toContain('A <b>–</b>');
+	});
+	it('says shares in per cent on the axis and in the tooltip', () => {
+		const option = shares(['0'], [true], [{ name: 'A', values: [0.125] }], light) as Any;
+		expect(option.yAxis.axisLabel.formatter(0.5)).toBe('50%');
+		expect(option.tooltip.formatter([{ dataIndex: 0 }])).toContain('0 (incomplete)<br>');
+		expect(option.tooltip.formatter([{ dataIndex: 0 }])).toContain('<b>12.5%</b>');
+		expect(percent(null)).toBe('–');
 	});
 });
 
