@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { frame } from './frame.mjs';
 import { governance } from './governance.mjs';
 import { launch, server } from './lib.mjs';
+import { paths } from './paths.mjs';
 import { reports } from './reports.mjs';
 
 const link = process.env.COFFERDAM_URL;
@@ -13,7 +14,7 @@ if (!link) {
 }
 const at = server(link);
 const only = process.argv[2] ?? '';
-const tests = Object.entries({ ...frame, ...reports, ...governance }).filter(([name]) => name.includes(only));
+const tests = Object.entries({ ...frame, ...reports, ...paths, ...governance }).filter(([name]) => name.includes(only));
 const browser = await launch();
 let failed = 0;
 const errors = [];

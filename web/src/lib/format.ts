@@ -54,6 +54,18 @@ export function elapsed(us: number): string {
 	return `${(us / 1_000_000).toLocaleString('en', { maximumFractionDigits: 2 })} s`;
 }
 
+/** Seconds as a person says them, in the two largest units: `45 s`, `3 min 20 s`, `2 h 5 min`, `1 d 3 h`. */
+export function lasting(seconds: number): string {
+	if (seconds < 10) return `${seconds.toLocaleString('en', { maximumFractionDigits: 1 })} s`;
+	const whole = Math.round(seconds);
+	const units: [number, string][] = [[86_400, 'd'], [3_600, 'h'], [60, 'min'], [1, 's']];
+	const at = units.findIndex(([length]) => whole >= length);
+	const [length, name] = units[at] ?? [1, 's'];
+	const [smaller, small] = units[at + 1] ?? [0, ''];
+	const rest = smaller === 0 ? 0 : Math.floor((whole % length) / smaller);
+	return rest === 0 ? `${Math.floor(whole / length)} ${name}` : `${Math.floor(whole / length)} ${name} ${rest} ${small}`;
+}
+
 export function bytes(value: number): string {
 	const units = ['B', 'kB', 'MB', 'GB', 'TB'];
 	let size = value;

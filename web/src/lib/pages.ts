@@ -8,5 +8,6 @@ export const pages: { href: string; label: string; icon: IconName }[] = [
 	{ href: '/vendors', label: 'Vendors', icon: 'vendors' },
 	{ href: '/radius', label: 'Blast radius', icon: 'radius' },
 	{ href: '/trends', label: 'Trends', icon: 'trends' },
+	{ href: '/funnels', label: 'Funnels', icon: 'funnels' },
 	{ href: '/connect', label: 'Connect an SDK', icon: 'connect' }
 ];
