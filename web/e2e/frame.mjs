@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { accessible, open } from './lib.mjs';
 
-const PAGES = ['/', '/live', '/fields', '/vendors', '/radius', '/trends', '/funnels', '/connect'];
+const PAGES = ['/', '/live', '/fields', '/vendors', '/radius', '/trends', '/funnels', '/retention', '/flows', '/connect'];
 
 export const frame = {
 	async 'sign-in: a link enrols and leaves the URL, a wrong token is refused, sign-out forgets'(browser, at) {

@@ -9,5 +9,7 @@ export const pages: { href: string; label: string; icon: IconName }[] = [
 	{ href: '/radius', label: 'Blast radius', icon: 'radius' },
 	{ href: '/trends', label: 'Trends', icon: 'trends' },
 	{ href: '/funnels', label: 'Funnels', icon: 'funnels' },
+	{ href: '/retention', label: 'Retention', icon: 'retention' },
+	{ href: '/flows', label: 'Flows', icon: 'flows' },
 	{ href: '/connect', label: 'Connect an SDK', icon: 'connect' }
 ];
