@@ -81,5 +81,85 @@ export const paths = {
 		await page.getByRole('group', { name: 'Grace' }).getByRole('alert').waitFor();
 		await page.getByLabel('Grace, milliseconds').fill('2000');
 		await card(page, 'Steps').waitFor();
+	},
+
+	async 'retention: cells and their table are those of the API; options change them; the arrow keys tell cells'(browser, at) {
+		const { page, answer } = await asking(browser, at, 'retention', '/retention');
+		const cohorts = card(page, 'Cohorts');
+		const { to } = await month(at);
+		await page.getByLabel('Through').fill(to);
+		const all = (got) => got.cohorts.map((cohort) => cohort.counts);
+		const agrees = async (fits) => {
+			const got = await answer((question) => question.to === to && fits(question));
+			assert.ok(all(got).flat().some((value) => value > 0), 'a cohort of nobody proves nothing');
+			const wanted = got.cohorts.map((cohort) => [cohort.size, ...cohort.counts]).slice(0, 30);
+			const shown = () => cohorts.locator('tbody tr').evaluateAll((rows) => rows.map((row) => [...row.querySelectorAll('td.numeric')].map((cell) => parseInt(cell.textContent.replaceAll(',', ''), 10))));
+			await until('table and API agree', shown, (cells) => JSON.stringify(cells) === JSON.stringify(wanted));
+			return got;
+		};
+		await cohorts.getByRole('button', { name: 'Table' }).click();
+		const after = await agrees((question) => question.counted === 'on_or_after');
+		await page.locator('summary', { hasText: 'Options' }).click();
+		await page.getByText('On', { exact: true }).click();
+		const on = await agrees((question) => question.counted === 'on');
+		assert.notDeepEqual(all(on), all(after), 'what is counted changes nothing');
+		await page.getByLabel('Ends of the buckets').fill('1, 3, 7');
+		await page.getByLabel('Ends of the buckets').press('Enter');
+		const bracketed = await agrees((question) => question.brackets?.length === 3);
+		assert.deepEqual(bracketed.buckets, [[0, 0], [1, 2], [3, 6]]);
+		await page.getByLabel('Break down by').selectOption('$os');
+		const { segments } = await agrees((question) => question.breakdown[0] === '$os');
+		const curves = card(page, 'Curves');
+		await curves.getByRole('button', { name: 'Table' }).click();
+		await until('every group has its row', () => cells(curves.locator('tbody tr'), 1), (sizes) => JSON.stringify(sizes.slice(1).map(number)) === JSON.stringify(segments.map((one) => one.size)));
+
+		await cohorts.getByRole('button', { name: 'Chart' }).click();
+		const row = bracketed.cohorts.findIndex((cohort, index) => cohort.size > 0 && bracketed.cohorts[index + 1]?.size > 0);
+		await cohorts.locator('tbody tr').nth(row + 1).locator('button').first().focus();
+		await page.keyboard.press('ArrowDown');
+		await page.keyboard.press('ArrowRight');
+		const { size, counts } = bracketed.cohorts[row + 1];
+		await until('the cell is told', () => cohorts.getByRole('status').textContent(), (told) => told.includes(`Days 1–2: ${counts[1]} `) && told.includes(`of ${size} `));
+
+		await page.getByLabel('Ends of the buckets').fill('3, 1');
+		await page.getByLabel('Ends of the buckets').press('Enter');
+		await page.getByRole('group', { name: 'Buckets', exact: true }).getByRole('alert').waitFor();
+		assert.equal(await card(page, 'Cohorts').count(), 0, 'figures of another question');
+	},
+
+	async 'flows: links, paths and the list of narrow screens are those of the API; options change them'(browser, at) {
+		const { page, answer } = await asking(browser, at, 'flows', '/flows');
+		const drawing = card(page, 'Flows');
+		const { to } = await month(at);
+		await page.getByLabel('Through').fill(to);
+		const agrees = async (fits) => {
+			const got = await answer((question) => question.to === to && fits(question));
+			assert.ok(got.paths > 0, 'the test needs a path');
+			const wanted = got.links.map((link) => link.count).slice(0, 30);
+			await until('table and API agree', async () => (await cells(drawing.locator('tbody tr'), 3)).map(number), (shown) => JSON.stringify(shown) === JSON.stringify(wanted));
+			const top = await cells(card(page, 'Top paths').locator('tbody tr'), 1);
+			assert.deepEqual(top.map(number), got.top.map((path) => path.count).slice(0, top.length));
+			return got;
+		};
+		await drawing.locator('svg path').first().waitFor();
+		await drawing.getByRole('button', { name: 'Table' }).click();
+		const three = await agrees((question) => question.after === 3);
+		await page.getByLabel('Steps before').fill('2');
+		const both = await agrees((question) => question.before === 2);
+		assert.ok(both.steps.length > three.steps.length);
+		const hidden = three.links.find((link) => link.offset === 0 && !link.to.startsWith('$end')).to;
+		await page.locator('summary', { hasText: 'Options' }).click();
+		await page.getByLabel('Hide', { exact: true }).selectOption(hidden);
+		const without = await agrees((question) => question.hide[0] === hidden);
+		assert.ok(!without.links.some((link) => link.to === hidden || link.from === hidden), 'a hidden event shows');
+
+		await drawing.getByRole('button', { name: 'Chart' }).click();
+		await page.setViewportSize({ width: 390, height: 844 });
+		const anchor = without.steps.find((step) => step.offset === 0).events[0];
+		await until('the list has the anchor', () => drawing.locator('ol').first().textContent(), (text) => text.includes(anchor.event) && text.includes(anchor.count.toLocaleString('en')));
+		await page.getByLabel('Steps after').fill('11');
+		await until('the field is marked', () => page.getByLabel('Steps after').getAttribute('aria-invalid'), (value) => value === 'true');
+		await page.getByRole('form', { name: 'Question' }).getByRole('alert').waitFor();
+		assert.equal(await card(page, 'Top paths').count(), 0, 'figures of another question');
 	}
 };

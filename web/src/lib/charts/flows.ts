@@ -49,16 +49,16 @@ export const flowsHeight = (answer: Flows): number => Math.max(300, 40 * Math.ma
 
 export function flows(answer: Flows, anchor: string, palette: Palette): Option {
 	const first = Math.min(0, ...answer.links.map((link) => link.offset));
-	const last = Math.max(0, ...answer.links.map((link) => link.offset + 1));
-	const names = [...new Set(answer.links.flatMap((link) => [link.from, link.to]).filter((event) => !isEdge(event) && event !== '$other'))];
-	const color = (event: string) => (isEdge(event) || event === '$other' ? palette.muted : event === anchor ? palette.accent : seriesColor(palette, names.indexOf(event)));
+	// The anchor has the accent, which is the first series' colour too.
+	const names = [...new Set(answer.links.flatMap((link) => [link.from, link.to]).filter((event) => !isEdge(event) && event !== '$other' && event !== anchor))];
+	const color = (event: string) => (isEdge(event) || event === '$other' ? palette.muted : event === anchor ? palette.accent : seriesColor(palette, names.indexOf(event) + 1));
 	const nodes = new Map<string, Record<string, unknown>>();
 	const add = (offset: number, event: string) =>
 		nodes.set(node(offset, event), {
 			name: node(offset, event),
 			depth: offset - first,
 			itemStyle: { color: color(event), opacity: isEdge(event) ? 0.35 : 1, borderWidth: 0 },
-			label: { color: isEdge(event) ? palette.muted : palette.text, position: offset === last ? 'left' : 'right' }
+			label: { color: isEdge(event) ? palette.muted : palette.text }
 		});
 	for (const link of answer.links) {
 		add(link.offset, link.from);
@@ -76,7 +76,7 @@ export function flows(answer: Flows, anchor: string, palette: Palette): Option {
 			{
 				type: 'sankey',
 				left: 4,
-				right: 4,
+				right: 150,
 				top: 8,
 				bottom: 8,
 				nodeWidth: 10,
@@ -84,7 +84,7 @@ export function flows(answer: Flows, anchor: string, palette: Palette): Option {
 				nodeAlign: 'left',
 				draggable: false,
 				emphasis: { focus: 'adjacency' },
-				label: { fontFamily: FONT, fontSize: 12, width: 150, overflow: 'truncate', formatter: ({ name }: { name: string }) => nodeName(eventOf(name)) },
+				label: { fontFamily: FONT, fontSize: 12, width: 140, overflow: 'truncate', formatter: ({ name }: { name: string }) => nodeName(eventOf(name)) },
 				data: [...nodes.values()],
 				links: answer.links.map((link) => ({
 					source: node(link.offset, link.from),
