@@ -41,6 +41,8 @@ acts! {
     ReadPeople = "people.read", by system: false;
     /// Read single events.
     ReadEvents = "events.read", by system: false;
+    /// Ask the event store in SQL: rows of single people, chosen freely, so that no group is folded.
+    RunSql = "sql.run", by system: false;
     /// Read the configuration, fields and findings.
     ReadConfig = "config.read", by system: true;
     /// Change the configuration or the fields.

@@ -76,6 +76,7 @@ fn the_matrix() {
     radius.read yes yes yes -
     people.read yes yes - -
     events.read yes yes - -
+    sql.run yes yes - -
     config.read yes yes yes -
     config.write yes yes - -
     vendor.contain yes yes yes -

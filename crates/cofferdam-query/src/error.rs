@@ -26,6 +26,18 @@ pub enum QueryError {
         /// Which limit, with figures.
         message: String,
     },
+    /// A query in SQL does not parse, names what does not exist, or cannot be computed.
+    #[error("{message}")]
+    Sql {
+        /// What is wrong; the query's own words in backticks.
+        message: String,
+        /// Where in the query, if that is known.
+        at: Option<TextPlace>,
+        /// What is allowed there; empty where that is no short list.
+        allowed: Vec<String>,
+        /// Names near to what was given, nearest first.
+        suggestions: Vec<String>,
+    },
     /// Whoever asked did not want the answer any more.
     #[error("the report was cancelled")]
     Cancelled,
@@ -40,6 +52,15 @@ pub enum QueryError {
     /// The store failed.
     #[error("the event store could not be read")]
     Store(#[from] StoreError),
+}
+
+/// A place in a text, both from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TextPlace {
+    /// The line.
+    pub line: u64,
+    /// The column, in characters.
+    pub column: u64,
 }
 
 impl QueryError {

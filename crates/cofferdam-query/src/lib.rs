@@ -28,6 +28,7 @@ mod segment;
 mod segmentation;
 mod selection;
 mod sets;
+mod sql;
 mod sweep;
 #[cfg(test)]
 mod testing;
@@ -44,7 +45,7 @@ pub use cohort::{
     Cohort, CohortCondition, CohortDefinition, CohortWindow, Cohorts, Matching, NamesCohorts,
     Times, TimesOp, members,
 };
-pub use error::{QueryError, QueryLimits};
+pub use error::{QueryError, QueryLimits, TextPlace};
 pub use flows::{
     Flows, FlowsBar, FlowsCount, FlowsEvent, FlowsLink, FlowsPath, FlowsRequest, FlowsStep, flows,
 };
@@ -67,3 +68,7 @@ pub use retention::{
     RetentionSegment, RetentionUnit, retention,
 };
 pub use segmentation::segmentation;
+pub use sql::{
+    SqlAnswer, SqlColumn, SqlFunction, SqlFunctionKind, SqlLimits, SqlRequest, SqlSchema, SqlTable,
+    SqlTableColumn, sql, sql_schema, sql_shape,
+};

@@ -90,6 +90,8 @@ pub enum Verb {
     Import(import::ImportVerb),
     /// Explain what would happen to an event, field by field, and why.
     Explain(verbs::ExplainArguments),
+    /// Ask the event store in SQL.
+    Query(verbs::QueryArguments),
     /// Who is exposed at a vendor: people, fields, categories, first and last day.
     Radius(verbs::RadiusArguments),
     /// List, show, contain and resume vendors; declare what is not known of them.

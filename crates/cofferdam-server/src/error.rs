@@ -22,6 +22,12 @@ pub struct ErrorBody {
     /// JSON path of what is wrong, e.g. `events[0].event`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
+    /// Where `path` is a text of several lines: the line, from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line: Option<u64>,
+    /// The column, in characters, from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub column: Option<u64>,
     /// What is allowed there.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub allowed: Vec<String>,
@@ -41,20 +47,22 @@ pub struct ErrorEnvelope {
 #[derive(Debug)]
 pub struct ApiError {
     status: StatusCode,
-    body: ErrorBody,
+    body: Box<ErrorBody>,
 }
 
 impl ApiError {
     /// An error with status, code and message.
     #[must_use]
     pub fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        let body = ErrorBody {
+        let body = Box::new(ErrorBody {
             code,
             message: message.into(),
             path: None,
+            line: None,
+            column: None,
             allowed: Vec::new(),
             suggestions: Vec::new(),
-        };
+        });
         Self { status, body }
     }
 
@@ -75,6 +83,18 @@ impl ApiError {
     pub fn invalid(path: &str, message: impl Into<String>) -> Self {
         let mut error = Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_request", message);
         error.body.path = Some(path.to_owned());
+        error
+    }
+
+    /// 422 for a text of the request, with the line and column where it goes wrong.
+    #[must_use]
+    pub fn invalid_text(path: &str, at: Option<(u64, u64)>, message: String) -> Self {
+        let Some((line, column)) = at else {
+            return Self::invalid(path, message);
+        };
+        let mut error = Self::invalid(path, format!("line {line}, column {column}: {message}"));
+        error.body.line = Some(line);
+        error.body.column = Some(column);
         error
     }
 
@@ -121,7 +141,7 @@ impl ApiError {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let retry = self.status == StatusCode::SERVICE_UNAVAILABLE;
-        let mut response = (self.status, Json(ErrorEnvelope { error: self.body })).into_response();
+        let mut response = (self.status, Json(ErrorEnvelope { error: *self.body })).into_response();
         if retry {
             response
                 .headers_mut()

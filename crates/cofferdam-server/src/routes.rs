@@ -18,6 +18,7 @@ mod people;
 mod radius;
 pub mod reports;
 pub(crate) mod sent;
+mod sql;
 mod status;
 mod store;
 mod vendors;

@@ -26,6 +26,7 @@ mod scan;
 mod schema;
 mod stats;
 mod store;
+mod table;
 mod version;
 mod write;
 
@@ -44,6 +45,7 @@ pub use store::{
     CatalogInfo, ColumnInfo, ColumnKind, FlushReport, IngestReport, Reader, RecentEvent, Store,
     VersionId,
 };
+pub use table::{Batches, EventTable, PartBounds, TableColumn};
 
 /// A hash map with a fast seeded hash.
 pub(crate) type Map<K, V> = hashbrown::HashMap<K, V, foldhash::fast::RandomState>;

@@ -19,13 +19,13 @@ use std::sync::Arc;
 #[derive(Clone, Debug)]
 pub struct Part {
     day: Day,
-    rows: Rows,
-    schema: Arc<ProjectSchema>,
+    pub(crate) rows: Rows,
+    pub(crate) schema: Arc<ProjectSchema>,
     hot: Arc<HotCache>,
 }
 
 #[derive(Clone, Debug)]
-enum Rows {
+pub(crate) enum Rows {
     File(Arc<DataFile>),
     Tail(Arc<[TailRow]>),
 }

@@ -34,19 +34,26 @@ pub(crate) struct Reader {
 impl Reader {
     /// Opens a file; with `coded`, text columns come as dictionaries.
     pub(crate) fn open(path: &Path, coded: bool) -> Result<Self, StoreError> {
+        let dictionary = || DataType::Dictionary(DataType::Int32.into(), DataType::Utf8.into());
+        Self::open_with(path, coded.then(dictionary))
+    }
+
+    /// Opens a file; text columns come as views.
+    pub(crate) fn open_views(path: &Path) -> Result<Self, StoreError> {
+        Self::open_with(path, Some(DataType::Utf8View))
+    }
+
+    fn open_with(path: &Path, texts: Option<DataType>) -> Result<Self, StoreError> {
         let file = File::open(path).map_err(StoreError::io(path))?;
         let mut metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new())
             .map_err(StoreError::parquet(path))?;
-        if coded {
+        if let Some(texts) = texts {
             let fields: Vec<Field> = metadata
                 .schema()
                 .fields()
                 .iter()
                 .map(|field| match field.data_type() {
-                    DataType::Utf8 => field.as_ref().clone().with_data_type(DataType::Dictionary(
-                        Box::new(DataType::Int32),
-                        Box::new(DataType::Utf8),
-                    )),
+                    DataType::Utf8 => field.as_ref().clone().with_data_type(texts.clone()),
                     _ => field.as_ref().clone(),
                 })
                 .collect();
@@ -74,6 +81,20 @@ impl Reader {
         self,
         wanted: &[i32],
     ) -> Result<impl Iterator<Item = Result<Vec<Option<ArrayRef>>, StoreError>>, StoreError> {
+        let batches = self.sized(wanted, BATCH_ROWS)?;
+        Ok(batches.map(|batch| batch.map(|(_, arrays)| arrays)))
+    }
+
+    /// As [`Reader::columns`], in batches of at most `rows`, each with its number of rows.
+    #[expect(clippy::type_complexity, reason = "the type of an iterator")]
+    pub(crate) fn sized(
+        self,
+        wanted: &[i32],
+        rows: usize,
+    ) -> Result<
+        impl Iterator<Item = Result<(usize, Vec<Option<ArrayRef>>), StoreError>> + use<>,
+        StoreError,
+    > {
         let leaves: Vec<usize> = (0..self.ids.len())
             .filter(|&leaf| self.ids.get(leaf).is_some_and(|id| wanted.contains(id)))
             .collect();
@@ -86,16 +107,17 @@ impl Reader {
             })
             .collect();
         let path = self.path.clone();
-        let batches = self.batches(&leaves)?;
+        let batches = self.batches(&leaves, rows)?;
         Ok(batches.map(move |batch| {
             let batch = batch.map_err(|error| StoreError::Parquet {
                 path: path.clone(),
                 source: error.into(),
             })?;
-            Ok(positions
+            let arrays = positions
                 .iter()
                 .map(|position| position.map(|position| Arc::clone(batch.column(position))))
-                .collect())
+                .collect();
+            Ok((batch.num_rows(), arrays))
         }))
     }
 
@@ -104,7 +126,7 @@ impl Reader {
         let leaves: Vec<usize> = (0..self.ids.len()).collect();
         let (ids, path) = (self.ids.clone(), self.path.clone());
         let batches = self
-            .batches(&leaves)?
+            .batches(&leaves, BATCH_ROWS)?
             .collect::<Result<Vec<_>, _>>()
             .map_err(|error| StoreError::Parquet {
                 path,
@@ -113,11 +135,15 @@ impl Reader {
         Ok((ids, batches))
     }
 
-    fn batches(self, leaves: &[usize]) -> Result<ParquetRecordBatchReader, StoreError> {
+    fn batches(
+        self,
+        leaves: &[usize],
+        rows: usize,
+    ) -> Result<ParquetRecordBatchReader, StoreError> {
         let mask = ProjectionMask::leaves(self.metadata.parquet_schema(), leaves.iter().copied());
         ParquetRecordBatchReaderBuilder::new_with_metadata(self.file, self.metadata)
             .with_projection(mask)
-            .with_batch_size(BATCH_ROWS)
+            .with_batch_size(rows)
             .build()
             .map_err(StoreError::parquet(&self.path))
     }

@@ -32,6 +32,8 @@ pub(crate) mod id {
     pub(crate) const EVENT: i32 = 4;
     pub(crate) const ORGANIZATION: i32 = 5;
     pub(crate) const INSERT_KEY: i32 = 6;
+    pub(crate) const POLICY: i32 = 7;
+    pub(crate) const VERIFIED: i32 = 8;
     pub(crate) const REST: i32 = 9;
     pub(crate) const SEALED: i32 = 10;
     /// Field id of the first property column.

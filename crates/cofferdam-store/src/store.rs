@@ -6,10 +6,11 @@ use crate::catalog::{Catalog, directory};
 use crate::hot::HotCache;
 use crate::keys::Keys;
 use crate::profile::Profiles;
+use crate::schema::ProjectSchema;
 use crate::stats::time_text;
 use crate::version::Version;
 use crate::write::Names;
-use crate::{ColumnBatch, Part, ScanRequest, StoreError, StoreOptions};
+use crate::{ColumnBatch, EventTable, Part, ScanRequest, StoreError, StoreOptions};
 use cofferdam_model::{Day, OrganizationNumber, PersonNumber, ProjectName, TimestampMs};
 use cofferdam_policy::{Home, HomeEvent, Minimized};
 use std::collections::{BTreeMap, VecDeque};
@@ -331,6 +332,14 @@ impl Reader {
     #[must_use]
     pub fn parts(&self, project: &ProjectName, from: TimestampMs, to: TimestampMs) -> Vec<Part> {
         crate::parts::parts(&self.version, &self.hot, project, from, to)
+    }
+
+    /// The columns of the table `events`; of a project without events only those that every event has.
+    #[must_use]
+    pub fn table(&self, project: &ProjectName) -> EventTable {
+        let empty = &ProjectSchema::new(0, 0);
+        let view = self.version.projects.get(project);
+        EventTable::of(view.map_or(empty, |view| &view.schema))
     }
 
     /// As [`Store::catalog`].

@@ -10,6 +10,9 @@ use std::io::{BufRead, IsTerminal, Read};
 use std::path::PathBuf;
 
 pub(super) mod print;
+mod query;
+
+pub(super) use query::QueryArguments;
 
 /// Arguments of `explain`.
 #[derive(Debug, clap::Args)]
@@ -329,6 +332,7 @@ fn call(cli: &Cli) -> anyhow::Result<Option<Call>> {
                 ..Call::get(path, print::radius)
             }
         }
+        Verb::Query(arguments) => query::call(arguments)?,
         Verb::Vendor(VendorVerb::List) => Call::get("/api/v1/vendors", print::vendors),
         Verb::Vendor(VendorVerb::Show { vendor }) => Call::get(
             format!("/api/v1/vendors/{}", escaped(vendor)),

@@ -4,7 +4,7 @@
 
 use super::{
     audit, boards, deletions, explain, fields, gaps, imports, keys, live, metrics, overview,
-    people, radius, reports, status, store, vendors,
+    people, radius, reports, sql, status, store, vendors,
 };
 use crate::error::ApiError;
 use crate::system::System;
@@ -93,6 +93,8 @@ pub fn routes() -> OpenApiRouter<Arc<System>> {
             boards::annotations::change,
             boards::annotations::delete
         ))
+        .routes(routes!(sql::sql))
+        .routes(routes!(sql::schema))
         .routes(routes!(explain::explain))
         .routes(routes!(people::erase))
         .routes(routes!(people::consent))

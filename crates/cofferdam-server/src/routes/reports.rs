@@ -303,6 +303,14 @@ pub(crate) fn query_error(error: QueryError) -> ApiError {
             .allowed(allowed)
             .suggestions(suggestions),
         QueryError::TooLarge { path, message } => ApiError::invalid(&path, message),
+        QueryError::Sql {
+            message,
+            at,
+            allowed,
+            suggestions,
+        } => ApiError::invalid_text("query", at.map(|at| (at.line, at.column)), message)
+            .allowed(allowed)
+            .suggestions(suggestions),
         QueryError::Cancelled => {
             ApiError::new(StatusCode::CONFLICT, "cancelled", error.to_string())
         }

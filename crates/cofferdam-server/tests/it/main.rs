@@ -31,6 +31,7 @@ mod replay;
 mod reports;
 mod review;
 mod sink;
+mod sql;
 mod support;
 mod upgrade;
 mod vendor_faults;

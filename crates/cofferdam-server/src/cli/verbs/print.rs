@@ -8,7 +8,7 @@ use super::output;
 use cofferdam_model::TimestampMs;
 use serde_json::Value;
 
-fn text(value: &Value, key: &str) -> String {
+pub(super) fn text(value: &Value, key: &str) -> String {
     match value.get(key) {
         Some(Value::String(text)) => text.clone(),
         Some(Value::Null) | None => String::new(),
