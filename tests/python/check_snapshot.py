@@ -11,7 +11,9 @@ import datetime
 import http.client
 import json
 import os
+import pathlib
 import random
+import subprocess
 import sys
 import time
 import uuid
@@ -205,6 +207,31 @@ def check_needed(engine, requests, before, after):
     return merged, late, crossing
 
 
+def check_notebook(server, directory):
+    """The documented script gives the figures of the reports; once as JSON, once as somebody reads it."""
+    script = pathlib.Path(__file__).resolve().parents[2] / "examples/notebook.py"
+    steps = ["Page Viewed", "Key Created", "Upgraded"]
+    run = [sys.executable, str(script), directory, "--project", PROJECT, "--steps", *steps]
+    found = json.loads(subprocess.run([*run, "--json"], check=True, capture_output=True, text=True).stdout)
+    report = server.api("POST", "/api/v1/reports/funnel", {
+        "project": PROJECT, "steps": [{"event": step} for step in steps], "from": "2026-03-01", "to": "2026-11-10", "timezone": "UTC",
+        "entry": "best",
+    })
+    counts = [step["count"] for step in report["steps"]]
+    check(0 < counts[2] < counts[0], f"the notebook's funnel shows nothing: {counts}")
+    check(found["funnel"] == [list(pair) for pair in zip(steps, counts)], f"the notebook's funnel is {found['funnel']}, the report's {counts}")
+    top = sql_second_engine.ask(server, "SELECT event, count(*), count(DISTINCT person) FROM events GROUP BY event ORDER BY 2 DESC")
+    check(found["top"] == top, f"the notebook's top events are {found['top']}, SQL's {top}")
+    weeks = sql_second_engine.ask(
+        server,
+        "SELECT CAST(week AS DATE), count(*) FROM (SELECT person, date_trunc('week', min(time)) AS week FROM events GROUP BY person) "
+        "GROUP BY 1 ORDER BY 1",
+    )
+    check([row[:2] for row in found["retention"]] == [[str(week), people] for week, people in weeks], "the notebook's weeks differ")
+    read = subprocess.run(run, check=True, capture_output=True, text=True).stdout
+    check("funnel within 7 days" in read and "first week" in read, f"the notebook printed {read[:300]}")
+
+
 def main():
     started = time.monotonic()
     requests = questions()
@@ -236,6 +263,7 @@ def main():
         for request, ours in zip(requests["late"], before):
             check_equal(0, "late, before", request, ours, answer(first, request))
         queries = sql_second_engine.check(server, [last(number) for number in range(200)])
+        check_notebook(server, server.snapshot("notebook"))
         merged, changed, crossing = check_needed(engine, requests, before, after)
     print(
         f"figure: second engine: {number} questions over {rows} events equal (seed {SEED}; {merged} uniques that need merges, {changed} changed by "

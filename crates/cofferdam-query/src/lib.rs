@@ -1,4 +1,4 @@
-//! Reports over the event store: a typed request in, typed rows out, by own kernels.
+//! Reports over the event store: a typed request in, typed rows out, by own kernels; and SQL, by `DataFusion`.
 //!
 //! The server hands over a request and the current merge map; batches come from the store's scan.
 //! Invariant: an answer is computed from one version of the store, counts canonical persons, and names that version, so that
@@ -69,6 +69,6 @@ pub use retention::{
 };
 pub use segmentation::segmentation;
 pub use sql::{
-    SqlAnswer, SqlColumn, SqlFunction, SqlFunctionKind, SqlLimits, SqlRequest, SqlSchema, SqlTable,
-    SqlTableColumn, sql, sql_schema, sql_shape,
+    SqlAnswer, SqlCell, SqlColumn, SqlFunction, SqlFunctionKind, SqlLimits, SqlRequest, SqlSchema,
+    SqlTable, SqlTableColumn, sql, sql_schema, sql_shape,
 };

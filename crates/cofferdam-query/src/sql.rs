@@ -66,12 +66,24 @@ pub struct SqlAnswer {
     /// The columns, in order.
     pub columns: Vec<SqlColumn>,
     /// The rows; a cell is null, a boolean, a number or a text.
-    #[schema(value_type = Vec<Vec<Object>>)]
+    #[schema(value_type = Vec<Vec<Option<SqlCell>>>)]
     pub rows: Vec<Vec<serde_json::Value>>,
     /// Whether there are more rows than the limit lets through.
     pub truncated: bool,
     /// The store's version that was read, `SNAPSHOT.TAIL`.
     pub snapshot: String,
+}
+
+/// A cell of an answer that is set, as JSON.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(untagged)]
+pub enum SqlCell {
+    /// A boolean.
+    Boolean(bool),
+    /// A number.
+    Number(f64),
+    /// Everything else.
+    Text(String),
 }
 
 /// A column of an answer.

@@ -27,7 +27,6 @@ pub mod rates;
 mod reports;
 pub mod routes;
 pub mod serve;
-mod spreadsheet;
 pub mod system;
 pub mod web;
 pub mod zones;

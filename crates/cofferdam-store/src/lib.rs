@@ -1,7 +1,7 @@
 //! The event store: minimized events in, column batches out; DuckLake catalog in SQLite, Parquet files beside it.
 //!
 //! The server's consumer hands over what policy minimized for home, in journal order; query scans it; a snapshot is a DuckLake
-//! that other engines open. Only this crate names arrow and parquet, and none of their types leaves it.
+//! that other engines open. Only this crate names arrow and parquet, and none of their types leaves it but the batches of `table`.
 //! Invariant: files, schema, profiles and the journal cursor move in one catalog transaction, so that a crash loses nothing and
 //! doubles nothing; a scan sees one version of files and tail (P2, P4, P7).
 

@@ -19,6 +19,9 @@ impl Clock for StandingClock {
     }
 }
 
+/// Line and column, message, what is allowed, near names.
+type Refusal = (Option<(u64, u64)>, String, Vec<String>, Vec<String>);
+
 /// A store without events.
 struct Empty {
     _dir: TempDir,
@@ -63,9 +66,8 @@ impl Empty {
         )
     }
 
-    /// Line, column, message, allowed and near names of what is refused.
     #[track_caller]
-    fn refusal(&self, query: &str) -> (Option<(u64, u64)>, String, Vec<String>, Vec<String>) {
+    fn refusal(&self, query: &str) -> Refusal {
         match self.ask(query) {
             Err(QueryError::Sql {
                 message,

@@ -6,11 +6,13 @@
 mod flows;
 mod funnel;
 mod retention;
+mod rows;
 mod segmentation;
 
 pub(crate) use flows::flows;
 pub(crate) use funnel::funnel;
 pub(crate) use retention::retention;
+pub(crate) use rows::rows;
 pub(crate) use segmentation::segmentation;
 
 use serde::Serialize;

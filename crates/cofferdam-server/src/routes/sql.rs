@@ -7,8 +7,8 @@ use super::api::{Answer, Shared, known_project};
 use super::reports::Cancel;
 use super::sent::{Body, Query};
 use crate::auth::Asking;
+use crate::boards::csv;
 use crate::error::ApiError;
-use crate::spreadsheet;
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
@@ -74,7 +74,7 @@ pub(super) async fn sql(
     let elapsed_ms = system.clock.now().0.saturating_sub(begun.0);
     Ok(if wants_csv(&headers) {
         let names = answer.columns.iter().map(|column| column.name.as_str());
-        let text = spreadsheet::csv(names, &answer.rows);
+        let text = csv::rows(names, &answer.rows);
         let truncated = if answer.truncated { "true" } else { "false" };
         let headers = [
             (header::CONTENT_TYPE, "text/csv; charset=utf-8"),

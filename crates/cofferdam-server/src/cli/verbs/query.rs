@@ -3,7 +3,7 @@
 //! Invariant: rows go to standard output and nothing else does; what was cut is told on standard error.
 
 use super::{Call, output};
-use crate::spreadsheet;
+use crate::boards::csv as sheet;
 use serde_json::{Value, json};
 use std::io::Write;
 use std::path::PathBuf;
@@ -76,7 +76,7 @@ fn table(body: &Value) {
 
 fn csv(body: &Value) {
     let (columns, rows) = answer(body);
-    let text = spreadsheet::csv(columns.iter().map(String::as_str), &rows);
+    let text = sheet::rows(columns.iter().map(String::as_str), &rows);
     // A closed pipe is the reader's choice, not an error of ours.
     let _ = std::io::stdout().lock().write_all(text.as_bytes());
     tell_cut(body);
