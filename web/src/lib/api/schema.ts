@@ -747,6 +747,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/sql": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Runs one SQL statement that reads; as JSON, or with `accept: text/csv` as CSV. */
+        post: operations["sql"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sql/schema": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The tables, columns and functions that a query may name. */
+        get: operations["sql_schema"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/status": {
         parameters: {
             query?: never;
@@ -2715,6 +2749,96 @@ export interface components {
              */
             dir: string;
         };
+        /** @description The answer. */
+        SqlAnswer: {
+            /** @description The columns, in order. */
+            columns: components["schemas"]["SqlColumn"][];
+            /** @description The rows; a cell is null, a boolean, a number or a text. */
+            rows: (components["schemas"]["SqlCell"] | null)[][];
+            /** @description The store's version that was read, `SNAPSHOT.TAIL`. */
+            snapshot: string;
+            /** @description Whether there are more rows than the limit lets through. */
+            truncated: boolean;
+        };
+        /** @description The rows, and how long they took. */
+        SqlAnswered: components["schemas"]["SqlAnswer"] & {
+            /**
+             * Format: int64
+             * @description Milliseconds.
+             */
+            elapsed_ms: number;
+        };
+        /** @description A cell of an answer that is set, as JSON. */
+        SqlCell: boolean | number | string;
+        /** @description A column of an answer. */
+        SqlColumn: {
+            /** @description Its name. */
+            name: string;
+            /**
+             * @description `boolean`, `integer`, `number`, `decimal`, `text`, `timestamp` (UTC unless it has an offset), `date`, `time`, `interval`,
+             *     `null` or `other`.
+             */
+            type: string;
+        };
+        /** @description A function. */
+        SqlFunction: {
+            /** @description What it does, in a sentence. */
+            description: string;
+            /** @description What it works on. */
+            kind: components["schemas"]["SqlFunctionKind"];
+            /** @description Its name. */
+            name: string;
+            /** @description How it is written. */
+            syntax: string;
+        };
+        /**
+         * @description What a function works on.
+         * @enum {string}
+         */
+        SqlFunctionKind: "scalar" | "aggregate" | "window" | "table";
+        /** @description A query. */
+        SqlRequest: {
+            /** @description Most rows of the answer; default 10,000, at most 100,000. */
+            limit?: number | null;
+            /** @description The project. */
+            project: string;
+            /** @description One SELECT, WITH, VALUES, EXPLAIN, SHOW TABLES, SHOW COLUMNS or DESCRIBE. */
+            query: string;
+            /**
+             * Format: int64
+             * @description Milliseconds after which the query is given up; default 30,000, at most 300,000.
+             */
+            timeout_ms?: number | null;
+        };
+        /** @description What can be asked of a project. */
+        SqlSchema: {
+            /** @description The functions, by name. */
+            functions: components["schemas"]["SqlFunction"][];
+            /** @description The tables. */
+            tables: components["schemas"]["SqlTable"][];
+        };
+        /** @description A table. */
+        SqlTable: {
+            /** @description Its columns, in order. */
+            columns: components["schemas"]["SqlTableColumn"][];
+            /** @description What a row is. */
+            description: string;
+            /** @description Its name. */
+            name: string;
+        };
+        /** @description A column of a table. */
+        SqlTableColumn: {
+            /** @description Whether some values of the property are of another type, and are in `properties_rest`. */
+            mixed?: boolean;
+            /** @description Its name. */
+            name: string;
+            /** @description The property that it holds, where it is one's own. */
+            property?: string | null;
+            /** @description Its name as it stands in a query: in double quotes where it has capital letters or signs. */
+            quoted: string;
+            /** @description Its type, as in answers. */
+            type: string;
+        };
         /**
          * @description How far the sender is believed.
          * @enum {string}
@@ -4188,6 +4312,51 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Snapshot"];
+                };
+            };
+        };
+    };
+    sql: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SqlRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SqlAnswered"];
+                    "text/csv": string;
+                };
+            };
+        };
+    };
+    sql_schema: {
+        parameters: {
+            query: {
+                project: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SqlSchema"];
                 };
             };
         };
