@@ -19,8 +19,8 @@ mod tests;
 pub use schema::{SqlFunction, SqlFunctionKind, SqlSchema, SqlTable, SqlTableColumn, sql_schema};
 pub use statement::sql_shape;
 
-use crate::QueryError;
 use crate::selection::invalid;
+use crate::{Progress, QueryError};
 use cells::Cells;
 use cofferdam_access::{Permit, RunSql};
 use cofferdam_model::{MergeMap, ProjectName};
@@ -36,7 +36,6 @@ use problem::Problems;
 use serde::{Deserialize, Serialize};
 use statement::Asked;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use utoipa::ToSchema;
 
@@ -133,7 +132,7 @@ impl Default for SqlLimits {
     }
 }
 
-/// Runs a query with the default limits. Blocking: call it on a blocking thread; a set `cancelled` ends it soon.
+/// Runs a query with the default limits. Blocking: call it on a blocking thread; `progress` tells how far it is, and ends it.
 ///
 /// # Errors
 /// [`QueryError::Sql`] for the query, [`QueryError::Invalid`] and [`QueryError::TooLarge`] for the rest of the request and its
@@ -143,7 +142,7 @@ pub fn sql(
     store: &Store,
     merges: &Arc<MergeMap>,
     request: &SqlRequest,
-    cancelled: &AtomicBool,
+    progress: &Arc<Progress>,
 ) -> Result<SqlAnswer, QueryError> {
     let _ = permit;
     run(
@@ -151,7 +150,7 @@ pub fn sql(
         merges,
         request,
         &SqlLimits::default(),
-        cancelled,
+        progress,
     )
 }
 
@@ -160,7 +159,7 @@ fn run(
     merges: &Arc<MergeMap>,
     request: &SqlRequest,
     limits: &SqlLimits,
-    cancelled: &AtomicBool,
+    progress: &Arc<Progress>,
 ) -> Result<SqlAnswer, QueryError> {
     let rows_max = request.limit.unwrap_or(limits.rows_default);
     if !(1..=limits.rows_max).contains(&rows_max) {
@@ -178,7 +177,7 @@ fn run(
         Asked::Tables => schema.list_tables(),
         Asked::Columns(table) => schema.list_columns(&table, &problems)?,
         Asked::Rows(statement) => {
-            let session = session::open(reader, &request.project, merges, limits);
+            let session = session::open(reader, &request.project, merges, limits, progress);
             let session = session.map_err(|error| problems.of(&error))?;
             let computed = Computed {
                 session,
@@ -187,7 +186,7 @@ fn run(
                 bytes_max: limits.answer_bytes_max,
             };
             let timeout = Duration::from_millis(timeout_ms);
-            beside(computed, limits, &problems, timeout, cancelled)?
+            beside(computed, limits, &problems, timeout, progress)?
         }
     };
     Ok(SqlAnswer {
@@ -202,7 +201,7 @@ fn beside(
     limits: &SqlLimits,
     problems: &Problems<'_>,
     timeout: Duration,
-    cancelled: &AtomicBool,
+    progress: &Arc<Progress>,
 ) -> Result<SqlAnswer, QueryError> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(limits.threads)
@@ -214,7 +213,7 @@ fn beside(
     let ended = runtime.block_on(async {
         tokio::select! {
             ended = task => Ended::Answered(ended),
-            () = gone(cancelled) => Ended::Gone,
+            () = gone(progress) => Ended::Gone,
             () = tokio::time::sleep(timeout) => Ended::Late,
         }
     });
@@ -243,9 +242,9 @@ enum Ended {
     Late,
 }
 
-async fn gone(cancelled: &AtomicBool) {
+async fn gone(progress: &Progress) {
     let mut look = tokio::time::interval(LOOK_EVERY);
-    while !cancelled.load(Ordering::Relaxed) {
+    while !progress.is_ended() {
         look.tick().await;
     }
 }

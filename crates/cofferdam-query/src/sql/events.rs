@@ -5,6 +5,7 @@
 //! Invariant: every stored row comes exactly once; no more than a few batches of each share are in memory.
 
 use super::pruning::wanted;
+use crate::Progress;
 use cofferdam_model::{MergeMap, PersonNumber};
 use cofferdam_store::{EventTable, Part, PartBounds};
 use datafusion::arrow::array::{ArrayRef, AsArray, RecordBatch};
@@ -30,6 +31,7 @@ pub(super) struct Events {
     pub(super) table: Arc<EventTable>,
     pub(super) parts: Vec<Part>,
     pub(super) merges: Arc<MergeMap>,
+    pub(super) progress: Arc<Progress>,
     /// Into how many shares the parts are divided, each read by a thread.
     pub(super) shares: usize,
 }
@@ -81,6 +83,7 @@ impl TableProvider for Events {
         let columns = columns.unwrap_or_else(|| (0..self.table.columns.len()).collect());
         let schema: SchemaRef = Arc::new(self.table.schema.project(&columns)?);
         let parts = self.wanted(session, filters)?;
+        self.progress.expect(parts.len());
         let shares = self.shares.min(parts.len()).max(1);
         let mut divided: Vec<Vec<Part>> = vec![Vec::new(); shares];
         for (at, part) in parts.into_iter().enumerate() {
@@ -95,6 +98,7 @@ impl TableProvider for Events {
                 schema: Arc::clone(&schema),
                 columns: columns.clone(),
                 merges: Arc::clone(&self.merges),
+                progress: Arc::clone(&self.progress),
                 batch_rows: session.config().batch_size(),
                 parts,
             }))) as Arc<dyn PartitionStream>
@@ -121,6 +125,7 @@ struct Reading {
     /// Which of these columns is the person's.
     person: Option<usize>,
     merges: Arc<MergeMap>,
+    progress: Arc<Progress>,
     batch_rows: usize,
 }
 
@@ -149,6 +154,7 @@ impl Reading {
                     return Ok(());
                 }
             }
+            self.progress.step();
         }
         Ok(())
     }

@@ -6,6 +6,7 @@
 
 use super::events::Events;
 use super::{SqlLimits, functions};
+use crate::Progress;
 use cofferdam_model::{MergeMap, ProjectName, TimestampMs};
 use cofferdam_store::Reader;
 use datafusion::error::Result;
@@ -30,6 +31,7 @@ pub(super) fn open(
     project: &ProjectName,
     merges: &Arc<MergeMap>,
     limits: &SqlLimits,
+    progress: &Arc<Progress>,
 ) -> Result<SessionContext> {
     let session = bare(limits)?;
     let ever = (TimestampMs(i64::MIN), TimestampMs(i64::MAX));
@@ -37,6 +39,7 @@ pub(super) fn open(
         table: Arc::new(reader.table(project)),
         parts: reader.parts(project, ever.0, ever.1),
         merges: Arc::clone(merges),
+        progress: Arc::clone(progress),
         shares: limits.threads,
     };
     session.register_table("events", Arc::new(events))?;

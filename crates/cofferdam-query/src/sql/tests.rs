@@ -2,12 +2,11 @@
 //! tests, and `tests/python/sql_second_engine.py` against another engine.
 
 use super::{SqlAnswer, SqlLimits, SqlRequest, run};
-use crate::QueryError;
+use crate::{Progress, QueryError};
 use cofferdam_model::{Clock, MergeMap, ProjectName, TimestampMs};
 use cofferdam_store::{Reader, Store, StoreOptions};
 use serde_json::{Value, json};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use tempfile::TempDir;
 
 #[derive(Debug)]
@@ -44,25 +43,21 @@ impl Empty {
     }
 
     fn ask(&self, query: &str) -> Result<SqlAnswer, QueryError> {
-        self.ask_within(
-            &request(query),
-            &SqlLimits::default(),
-            &AtomicBool::new(false),
-        )
+        self.ask_within(&request(query), &SqlLimits::default(), &Arc::default())
     }
 
     fn ask_within(
         &self,
         request: &SqlRequest,
         limits: &SqlLimits,
-        cancelled: &AtomicBool,
+        progress: &Arc<Progress>,
     ) -> Result<SqlAnswer, QueryError> {
         run(
             &self.reader,
             &Arc::new(MergeMap::new()),
             request,
             limits,
-            cancelled,
+            progress,
         )
     }
 
@@ -279,7 +274,7 @@ fn rows_beyond_the_limit_are_cut_and_told() {
             ..request("SELECT value FROM generate_series(1, 20000)")
         };
         let answer = empty
-            .ask_within(&request, &limits, &AtomicBool::new(false))
+            .ask_within(&request, &limits, &Arc::default())
             .unwrap();
         (answer.rows.len(), answer.truncated)
     };
@@ -298,7 +293,7 @@ fn rows_beyond_the_limit_are_cut_and_told() {
             timeout_ms,
             ..request("SELECT 1")
         };
-        let refused = empty.ask_within(&request, &SqlLimits::default(), &AtomicBool::new(false));
+        let refused = empty.ask_within(&request, &SqlLimits::default(), &Arc::default());
         assert!(matches!(refused, Err(QueryError::Invalid { path: at, .. }) if at == path));
     }
     let long = format!("SELECT 1 -- {}", "x".repeat(70_000));
@@ -311,7 +306,7 @@ fn a_query_ends_with_its_time() {
         timeout_ms: Some(200),
         ..request(ENDLESS)
     };
-    let ended = Empty::new().ask_within(&request, &SqlLimits::default(), &AtomicBool::new(false));
+    let ended = Empty::new().ask_within(&request, &SqlLimits::default(), &Arc::default());
     assert!(
         matches!(ended, Err(QueryError::TooLarge { ref path, .. }) if path == "timeout_ms"),
         "{ended:?}"
@@ -321,12 +316,11 @@ fn a_query_ends_with_its_time() {
 #[test]
 fn a_query_ends_with_its_asker() {
     let empty = Empty::new();
-    let cancelled = Arc::new(AtomicBool::new(false));
-    let flag = Arc::clone(&cancelled);
+    let progress: Arc<Progress> = Arc::default();
     let ended = std::thread::scope(|scope| {
         let asked =
-            scope.spawn(|| empty.ask_within(&request(ENDLESS), &SqlLimits::default(), &cancelled));
-        flag.store(true, Ordering::Relaxed);
+            scope.spawn(|| empty.ask_within(&request(ENDLESS), &SqlLimits::default(), &progress));
+        progress.cancel();
         asked.join().unwrap()
     });
     assert!(matches!(ended, Err(QueryError::Cancelled)), "{ended:?}");
@@ -341,7 +335,7 @@ fn a_query_that_needs_too_much_memory_is_refused_and_spills_nothing() {
     let request = request(
         "SELECT a.value, count(*) FROM generate_series(1, 3000000) a GROUP BY 1 ORDER BY 2",
     );
-    let refused = Empty::new().ask_within(&request, &limits, &AtomicBool::new(false));
+    let refused = Empty::new().ask_within(&request, &limits, &Arc::default());
     assert!(
         matches!(refused, Err(QueryError::TooLarge { ref path, ref message }) if path == "query" && message.contains("1 MB of memory")),
         "{refused:?}"

@@ -4,7 +4,7 @@
 //! salted commitment to its text.
 
 use super::api::{Answer, Shared, known_project};
-use super::reports::Cancel;
+use super::reports::Named;
 use super::sent::{Body, Query};
 use crate::auth::Asking;
 use crate::boards::csv;
@@ -27,6 +27,9 @@ static ROOM: Semaphore = Semaphore::const_new(2);
 /// How long a query waits for another one to end.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// Longest that a query is among the running reports; its own time limit is shorter.
+const LISTED_MAX: Duration = Duration::from_secs(600);
+
 /// The rows, and how long they took.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct SqlAnswered {
@@ -42,6 +45,7 @@ pub(super) struct SqlAnswered {
 pub(super) async fn sql(
     State(system): Shared,
     asking: Asking,
+    Named(name): Named,
     headers: HeaderMap,
     Body(request): Body<SqlRequest>,
 ) -> Result<Response, ApiError> {
@@ -53,6 +57,8 @@ pub(super) async fn sql(
         .access
         .permit_with::<RunSql>(&asking.0, &resource, Some(shape), &details)
         .await?;
+    let reports = &system.reports.running;
+    let running = reports.begin("sql", &project, name, LISTED_MAX)?;
     let room = tokio::time::timeout(PATIENCE, ROOM.acquire()).await;
     let Ok(Ok(room)) = room else {
         return Err(ApiError::new(
@@ -63,14 +69,14 @@ pub(super) async fn sql(
     };
     let begun = system.clock.now();
     let (store, merges) = (Arc::clone(&system.store), system.vault.merge_map());
-    let cancel = Cancel::default();
-    let cancelled = cancel.flag();
+    let progress = running.progress();
     let answer = tokio::task::spawn_blocking(move || {
         // Held until the query has really ended, also where nobody waits for it any more.
         let _room = room;
-        cofferdam_query::sql(&permit, &store, &merges, &request, &cancelled)
+        cofferdam_query::sql(&permit, &store, &merges, &request, &progress)
     })
     .await??;
+    drop(running);
     let elapsed_ms = system.clock.now().0.saturating_sub(begun.0);
     Ok(if wants_csv(&headers) {
         let names = answer.columns.iter().map(|column| column.name.as_str());
