@@ -37,6 +37,11 @@ const EXTERNAL: &[External] = &[
         run: reports,
     },
     External {
+        short: "mail",
+        name: "an alert and a digest arrive at a mail server of somebody else",
+        run: mail,
+    },
+    External {
         short: "clients",
         name: "the real SDKs: Python, Node, browser",
         run: real_clients,
@@ -175,6 +180,11 @@ fn reports() -> Result<()> {
         step(script(&python, "report_recount.py").arg(seed))?;
     }
     Ok(())
+}
+
+fn mail() -> Result<()> {
+    let python = tools::python("mail", &["aiosmtpd==1.4.6"])?;
+    step(&mut script(&python, "mail_walk.py"))
 }
 
 fn real_clients() -> Result<()> {

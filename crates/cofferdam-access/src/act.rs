@@ -35,6 +35,10 @@ acts! {
     ReadReport = "report.read", by system: true;
     /// Keep and change saved reports, dashboards and annotations.
     WriteReport = "report.write", by system: false;
+    /// Keep and change alerts and digests: who is sent what by mail.
+    WriteAlert = "alert.write", by system: false;
+    /// Send mails of alerts and digests.
+    SendMail = "mail.send", by system: true;
     /// Read which fields of how many people went to a vendor.
     ReadRadius = "radius.read", by system: true;
     /// Read who a person is: ids, contacts, lists of people.

@@ -16,7 +16,7 @@ mod tests;
 
 pub use act::{
     Act, Contain, Erase, Export, Import, ManageKeys, ReadAudit, ReadConfig, ReadEvents, ReadPeople,
-    ReadRadius, ReadReport, Resume, RunSql, WriteConfig, WriteReport,
+    ReadRadius, ReadReport, Resume, RunSql, SendMail, WriteAlert, WriteConfig, WriteReport,
 };
 pub use caller::Caller;
 pub use error::AccessError;

@@ -73,6 +73,8 @@ fn the_matrix() {
     insta::assert_snapshot!(matrix, @r"
     report.read yes yes yes -
     report.write yes yes - -
+    alert.write yes yes - -
+    mail.send yes yes yes -
     radius.read yes yes yes -
     people.read yes yes - -
     events.read yes yes - -

@@ -18,6 +18,20 @@ pub(crate) fn is_allowed(address: IpAddr, loopback_allowed: bool) -> bool {
     }
 }
 
+/// Whether a configuration that spells an address out can mean it: not link-local (where clouds keep their metadata), multicast,
+/// unspecified or broadcast.
+pub(crate) fn is_declarable(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(v4) => {
+            !(v4.is_link_local() || v4.is_multicast() || v4.is_unspecified() || v4.is_broadcast())
+        }
+        IpAddr::V6(v6) => match embedded_v4(v6) {
+            Some(v4) => is_declarable(IpAddr::V4(v4)),
+            None => !(v6.is_unicast_link_local() || v6.is_multicast() || v6.is_unspecified()),
+        },
+    }
+}
+
 /// Whether the address is this machine's own loopback.
 pub(crate) fn is_loopback(address: IpAddr) -> bool {
     match address {

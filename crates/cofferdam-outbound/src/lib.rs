@@ -14,12 +14,16 @@ mod connect;
 mod destination;
 mod error;
 mod exchange;
+mod mail;
 mod pool;
 mod socket;
 
 pub use client::{Outbound, OutboundOptions, OutboundRequest, OutboundResponse, Resolution, Verb};
 pub use destination::{Destination, Purpose, Scheme};
 pub use error::{NotSent, OutboundError, Unknown};
+pub use mail::{
+    Mail, MailCredentials, MailError, MailOptions, MailTls, Mailer, is_mail_address, is_mail_sender,
+};
 
 #[cfg(test)]
 mod tests;

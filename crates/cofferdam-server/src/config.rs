@@ -17,6 +17,7 @@ pub(crate) mod resolve;
 pub mod sections;
 
 use cofferdam_model::{Day, ProjectName, Region, VendorId};
+use cofferdam_outbound::MailTls;
 use cofferdam_policy::{ConsentMode, PolicySource};
 use folder::Folder;
 use ipnet::IpNet;
@@ -54,6 +55,41 @@ pub struct Config {
     pub store: sections::StoreSection,
     /// Egress, as written.
     pub egress: sections::EgressSection,
+    /// The mail relay, if any.
+    pub mail: Option<MailConfig>,
+}
+
+/// The mail relay, and who may be sent to.
+#[derive(Clone, Debug)]
+pub struct MailConfig {
+    /// Its name or address.
+    pub host: String,
+    /// Its TCP port.
+    pub port: u16,
+    /// How it is spoken to.
+    pub tls: MailTls,
+    /// Who it knows us as, and the path of the password.
+    pub credentials: Option<(String, PathBuf)>,
+    /// The sender.
+    pub from: String,
+    /// Addresses and domains, in lower case.
+    pub recipients: Vec<String>,
+    /// How people reach the web app, without a slash at the end; empty = unknown.
+    pub web_url: String,
+}
+
+impl MailConfig {
+    /// Whether mails may go to an address: it or its domain is listed.
+    #[must_use]
+    pub fn allows(&self, address: &str) -> bool {
+        let address = address.to_lowercase();
+        let Some((_, domain)) = address.rsplit_once('@') else {
+            return false;
+        };
+        self.recipients
+            .iter()
+            .any(|listed| *listed == address || listed == domain)
+    }
 }
 
 /// Listeners and what they believe.

@@ -116,6 +116,12 @@ impl ApiError {
         )
     }
 
+    /// What it says to whoever asked.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        &self.body.message
+    }
+
     /// With its path below another: `events[0]` below `request` is `request.events[0]`.
     #[must_use]
     pub fn below(mut self, parent: &str) -> Self {

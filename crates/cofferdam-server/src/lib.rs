@@ -19,6 +19,7 @@ pub mod http;
 pub mod imports;
 pub mod listen;
 pub mod live;
+pub mod mails;
 pub mod pipeline;
 pub mod policies;
 pub mod projector;

@@ -2,7 +2,7 @@
 
 pub mod api;
 mod audit;
-mod boards;
+pub(crate) mod boards;
 mod deletions;
 mod explain;
 mod fields;

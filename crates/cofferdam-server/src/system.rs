@@ -10,6 +10,7 @@ mod erasures;
 mod house;
 mod open;
 mod reload;
+mod tend;
 mod vendors;
 
 use crate::boards::Boards;
@@ -19,6 +20,7 @@ use crate::datadir::DataDir;
 use crate::fields::Fields;
 use crate::imports::Imports;
 use crate::live::Live;
+use crate::mails::Mails;
 use crate::pipeline::Pipeline;
 use crate::policies::Policies;
 use crate::projector::Projector;
@@ -66,6 +68,8 @@ pub struct System {
     pub policies: Arc<Policies>,
     /// The way out.
     pub outbound: Arc<Outbound>,
+    /// Mails that wait for the relay, and what became of those that went.
+    pub mails: Mails,
     /// The vendors' workers.
     pub egress: Egress,
     /// The way of an event.

@@ -4,13 +4,26 @@
 //! there.
 
 use super::shelf::{Boards, Kept, Stored};
-use super::{AnnotationDraft, DashboardDraft, ReportDraft};
+use super::{AlertDraft, AnnotationDraft, DashboardDraft, DigestDraft, ReportDraft};
 use crate::error::ApiError;
 use axum::http::StatusCode;
-use cofferdam_access::{Permit, WriteReport};
+use cofferdam_access::{Permit, WriteAlert, WriteReport};
 
 impl Boards {
-    /// Forgets a saved report. Where a dashboard shows it that is refused, unless `force`: then its tiles go first.
+    /// Forgets an alert with its history and the mails that wait.
+    pub(crate) async fn delete_alert(
+        &self,
+        _permit: &Permit<WriteAlert>,
+        id: u64,
+    ) -> Result<(), ApiError> {
+        let _one_at_a_time = self.lock().await;
+        self.current::<AlertDraft>(id).await?;
+        self.remove(id).await?;
+        self.forget_state(id).await
+    }
+
+    /// Forgets a saved report. Where a dashboard shows it or an alert watches it that is refused, unless `force`: then tiles and
+    /// alerts go first.
     pub(crate) async fn delete_report(
         &self,
         permit: &Permit<WriteReport>,
@@ -20,11 +33,22 @@ impl Boards {
         let _one_at_a_time = self.lock().await;
         let report: Stored<ReportDraft> = self.current(id).await?;
         let dashboards: Vec<Stored<DashboardDraft>> = self.showing(&report).await?;
+        let alerts: Vec<Stored<AlertDraft>> = self.showing(&report).await?;
         if !force {
-            let names = dashboards
+            let boards = dashboards
                 .iter()
                 .map(|board| ("dashboard", board.id, &board.content.name));
-            refuse_in_use::<ReportDraft>(names, "; with `force` it goes from there too")?;
+            let watching = alerts
+                .iter()
+                .map(|alert| ("alert", alert.id, &alert.content.name));
+            refuse_in_use::<ReportDraft>(
+                boards.chain(watching),
+                "; with `force` it goes from there too",
+            )?;
+        }
+        for alert in alerts {
+            self.remove(alert.id).await?;
+            self.forget_state(alert.id).await?;
         }
         for dashboard in dashboards {
             let without = dashboard.content.clone().without_report(id);
@@ -34,14 +58,38 @@ impl Boards {
         self.remove(id).await
     }
 
-    /// Forgets a dashboard.
+    /// Forgets a digest with the mails that wait.
+    pub(crate) async fn delete_digest(
+        &self,
+        _permit: &Permit<WriteAlert>,
+        id: u64,
+    ) -> Result<(), ApiError> {
+        let _one_at_a_time = self.lock().await;
+        self.current::<DigestDraft>(id).await?;
+        self.remove(id).await?;
+        self.forget_digest(id).await
+    }
+
+    /// Forgets a dashboard. Where a digest sends it that is refused, unless `force`: then the digest goes first.
     pub(crate) async fn delete_dashboard(
         &self,
         _permit: &Permit<WriteReport>,
         id: u64,
+        force: bool,
     ) -> Result<(), ApiError> {
         let _one_at_a_time = self.lock().await;
-        self.current::<DashboardDraft>(id).await?;
+        let board: Stored<DashboardDraft> = self.current(id).await?;
+        let digests: Vec<Stored<DigestDraft>> = self.showing(&board).await?;
+        if !force {
+            let names = digests
+                .iter()
+                .map(|digest| ("digest", digest.id, &digest.content.name));
+            refuse_in_use::<DashboardDraft>(names, "; with `force` it goes too")?;
+        }
+        for digest in digests {
+            self.remove(digest.id).await?;
+            self.forget_digest(digest.id).await?;
+        }
         self.remove(id).await
     }
 

@@ -69,6 +69,7 @@ pub struct Boards {
     pool: SqlitePool,
     clock: Arc<dyn Clock>,
     changes: Mutex<()>,
+    watching: Mutex<()>,
 }
 
 type Row = (i64, u32, i64, String, i64, String, String);
@@ -91,10 +92,13 @@ impl Boards {
     /// Where it cannot be written.
     pub async fn open(pool: &SqlitePool, clock: Arc<dyn Clock>) -> Result<Self, sqlx::Error> {
         pool.execute(SCHEMA).await?;
+        pool.execute(super::alert::SCHEMA).await?;
+        pool.execute(super::digest::SCHEMA).await?;
         Ok(Self {
             pool: pool.clone(),
             clock,
             changes: Mutex::default(),
+            watching: Mutex::default(),
         })
     }
 
@@ -248,6 +252,11 @@ impl Boards {
 
     pub(super) fn pool(&self) -> &SqlitePool {
         &self.pool
+    }
+
+    /// Holds off all other evaluations: of two at a time both would find that an alert begins.
+    pub(super) async fn watching(&self) -> MutexGuard<'_, ()> {
+        self.watching.lock().await
     }
 
     /// Holds off all other changes.

@@ -5,6 +5,7 @@
 mod fields;
 mod files;
 mod home;
+mod mail;
 mod project;
 mod vendor;
 
@@ -120,6 +121,11 @@ pub const LINTS: &[(&str, &str)] = &[
         "same_listener",
         "intake and the web app are to listen on the same port",
     ),
+    (
+        "no_mail_recipients",
+        "mail is configured, and nobody may be sent to",
+    ),
+    ("plain_mail", "mails go to another machine without TLS"),
     ("zero_limit", "a limit of 0 lets nothing through"),
 ];
 
@@ -131,6 +137,7 @@ pub fn lint(config: &Config, folder: &Folder, today: Day) -> Vec<Problem> {
     home::lint(config, folder, &mut problems);
     fields::lint(folder, &mut problems);
     files::lint(config, folder, &mut problems);
+    mail::lint(config, folder, &mut problems);
     vendor::lint(config, folder, today, &mut problems);
     problems
 }

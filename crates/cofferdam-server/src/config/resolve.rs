@@ -3,10 +3,12 @@
 //! Invariant: every error has a file and, where the text has one, a line; one run reports all of them.
 
 mod bounds;
+mod mail;
 mod policy;
 mod secrets;
 mod vendor;
 
+pub(super) use mail::is_here;
 pub(crate) use secrets::SECRET_CHARS_MIN;
 
 use super::folder::Folder;
@@ -155,6 +157,8 @@ pub(crate) fn resolve(
         "project token",
     );
     secrets::check(&mut check, &root, main);
+    let mail = main.mail.as_ref();
+    let mail = mail.and_then(|section| mail::resolve(&mut check, &root, section));
     let home = match &main.home {
         Some(table) => check.forms(table, true),
         None => defaults::home(),
@@ -193,6 +197,7 @@ pub(crate) fn resolve(
         journal: main.journal.clone(),
         store: main.store.clone(),
         egress: main.egress.clone(),
+        mail,
         root,
     });
     if let Some(config) = &config {

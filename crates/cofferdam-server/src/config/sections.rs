@@ -39,6 +39,8 @@ pub struct MainFile {
     /// Sending to vendors.
     #[serde(default)]
     pub egress: EgressSection,
+    /// Mails of alerts and digests; absent: none are sent.
+    pub mail: Option<MailSection>,
 }
 
 /// `[server]`.
@@ -187,6 +189,37 @@ impl Default for EgressSection {
             backlog_bytes_max: 1024 * 1024 * 1024,
         }
     }
+}
+
+/// `[mail]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MailSection {
+    /// The relay's name or address.
+    pub host: Spanned<String>,
+    /// Its TCP port; absent: 465 with `tls`, 587 with `starttls`, 25 with `none`.
+    pub port: Option<u16>,
+    /// `tls`, `starttls` or `none`.
+    #[serde(default = "starttls")]
+    pub tls: Spanned<String>,
+    /// Who the relay knows us as; empty: it asks nobody.
+    #[serde(default = "empty")]
+    pub username: Spanned<String>,
+    /// Path of the password.
+    #[serde(default = "empty")]
+    pub password_file: Spanned<String>,
+    /// The sender: an address, or a name and an address.
+    pub from: Spanned<String>,
+    /// Who may be sent to: addresses, and domains whose every address may.
+    #[serde(default)]
+    pub recipients: Vec<Spanned<String>>,
+    /// How people reach the web app, for links in mails; empty: mails have none.
+    #[serde(default = "empty")]
+    pub web_url: Spanned<String>,
+}
+
+fn starttls() -> Spanned<String> {
+    Spanned::new(0..0, "starttls".to_owned())
 }
 
 fn empty() -> Spanned<String> {

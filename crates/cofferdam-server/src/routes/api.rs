@@ -85,6 +85,22 @@ pub fn routes() -> OpenApiRouter<Arc<System>> {
         .routes(routes!(boards::cohorts::people))
         .routes(routes!(boards::cohorts::freeze))
         .routes(routes!(boards::cohorts::thaw))
+        .routes(routes!(boards::alerts::list, boards::alerts::create))
+        .routes(routes!(
+            boards::alerts::show,
+            boards::alerts::change,
+            boards::alerts::delete
+        ))
+        .routes(routes!(boards::alerts::check))
+        .routes(routes!(boards::alerts::history))
+        .routes(routes!(boards::digests::list, boards::digests::create))
+        .routes(routes!(
+            boards::digests::show,
+            boards::digests::change,
+            boards::digests::delete
+        ))
+        .routes(routes!(boards::digests::send))
+        .routes(routes!(boards::digests::mails))
         .routes(routes!(
             boards::annotations::list,
             boards::annotations::create

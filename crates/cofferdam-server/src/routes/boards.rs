@@ -1,10 +1,12 @@
-//! What teams keep: saved reports, dashboards, annotations, cohorts, and running them.
+//! What teams keep: saved reports, dashboards, annotations, cohorts, alerts, digests, and running them.
 //!
 //! Invariant: running what is kept goes through the handlers of the reports themselves, with their permits, folding and limits.
 
+pub(crate) mod alerts;
 pub(crate) mod annotations;
 pub(crate) mod cohorts;
 pub(crate) mod dashboards;
+pub(crate) mod digests;
 pub(crate) mod run;
 pub(crate) mod saved;
 
@@ -12,7 +14,7 @@ use super::sent::Path;
 use crate::auth::Asking;
 use crate::error::ApiError;
 use crate::system::System;
-use cofferdam_access::{Permit, ReadReport, WriteReport};
+use cofferdam_access::{Permit, ReadReport, WriteAlert, WriteReport};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -74,6 +76,14 @@ async fn reading(
     asking: &Asking,
     resource: &str,
 ) -> Result<Permit<ReadReport>, ApiError> {
+    Ok(system.access.permit(&asking.0, resource).await?)
+}
+
+async fn watching(
+    system: &System,
+    asking: &Asking,
+    resource: &str,
+) -> Result<Permit<WriteAlert>, ApiError> {
     Ok(system.access.permit(&asking.0, resource).await?)
 }
 

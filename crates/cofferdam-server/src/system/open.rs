@@ -9,6 +9,7 @@ use crate::datadir::DataDir;
 use crate::fields::Fields;
 use crate::geo::Geo;
 use crate::live::Live;
+use crate::mails::Mails;
 use crate::pipeline::{Pipeline, Rates};
 use crate::policies::Policies;
 use crate::projector::Projector;
@@ -174,6 +175,9 @@ impl System {
         })
         .context("the outbound client cannot be made")?;
         let outbound = Arc::new(outbound);
+        let mails = Mails::open(&config, counters.pool(), Arc::clone(&seams.clock))
+            .await
+            .context("mails cannot be sent as [mail] says")?;
         let egress = Egress::new(EgressOptions {
             dir: data_dir.join("egress"),
             journal: journal.clone(),
@@ -246,6 +250,7 @@ impl System {
             ledger,
             policies,
             outbound,
+            mails,
             egress,
             pipeline,
             projector,
@@ -280,6 +285,10 @@ impl System {
         }
         let housekeeping = tokio::spawn(housekeeping(Arc::downgrade(&system), stopped));
         system.tasks.lock().await.push(housekeeping);
+        if seams.sends && !seams.pause_consumers {
+            let tending = super::tend::tending(Arc::downgrade(&system), system.stop.subscribe());
+            system.tasks.lock().await.push(tokio::spawn(tending));
+        }
         Ok(system)
     }
 }

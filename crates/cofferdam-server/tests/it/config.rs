@@ -1,6 +1,7 @@
 //! The configuration folder: every lint has a case, errors say where and what is meant, nothing starts on a broken folder.
 
 mod lints;
+mod mail;
 mod overrides;
 mod process;
 mod together;

@@ -8,6 +8,7 @@
     reason = "tests"
 )]
 
+mod alerts;
 mod api;
 mod bad_input;
 mod boards;
@@ -16,6 +17,7 @@ mod config;
 mod containment;
 mod copies;
 mod coverage;
+mod digests;
 mod exactness;
 mod forgetting;
 mod hurry;
@@ -27,6 +29,7 @@ mod mistakes;
 mod offline;
 mod pages;
 mod process;
+mod relay;
 mod replay;
 mod reports;
 mod review;

@@ -48,6 +48,13 @@ fn open_secrets(config: &Config, folder: &Folder, problems: &mut Vec<Problem>) {
     if let Some((_, key)) = &config.server.tls {
         secrets.push((key.as_path(), source, "server", "tls_key_file"));
     }
+    let password = config
+        .mail
+        .as_ref()
+        .and_then(|mail| mail.credentials.as_ref());
+    if let Some((_, path)) = password {
+        secrets.push((path.as_path(), source, "mail", "password_file"));
+    }
     for vendor in &config.vendors {
         let file = folder
             .vendors

@@ -1,6 +1,6 @@
 //! Dashboards: list, make, change, history, delete.
 
-use super::{Deleted, OfProject, Restore, number, reading, sent_project, writing};
+use super::{Deleted, Deletion, OfProject, Restore, number, reading, sent_project, writing};
 use crate::auth::Asking;
 use crate::boards::{Dashboard, DashboardDraft, DashboardVersion};
 use crate::routes::api::{Answer, Shared, known_project};
@@ -89,17 +89,20 @@ pub(crate) async fn change(
     ))
 }
 
-/// Deletes a dashboard with its history. The reports on it stay.
-#[utoipa::path(delete, path = "/api/v1/dashboards/{id}", operation_id = "delete_dashboard", params(("id" = u64, Path)),
-    responses((status = 200, body = Deleted)))]
+/// Deletes a dashboard with its history; the reports on it stay. Where a digest sends it that is refused; with `force` the digest
+/// goes too.
+#[utoipa::path(delete, path = "/api/v1/dashboards/{id}", operation_id = "delete_dashboard",
+    params(("id" = u64, Path), ("force" = Option<bool>, Query)), responses((status = 200, body = Deleted)))]
 pub(crate) async fn delete(
     State(system): Shared,
     asking: Asking,
     id: Path<String>,
+    Query(deletion): Query<Deletion>,
 ) -> Answer<Deleted> {
     let id = number(NOUN, &id)?;
     let permit = writing(&system, &asking, &format!("dashboard/{id}")).await?;
-    system.boards.delete_dashboard(&permit, id).await?;
+    let deleted = system.boards.delete_dashboard(&permit, id, deletion.force);
+    deleted.await?;
     Ok(Json(Deleted { id }))
 }
 

@@ -170,6 +170,15 @@ pub(crate) async fn export(
 }
 
 impl RunOptions {
+    /// Other days, both inclusive.
+    pub(crate) fn days(from: Day, to: Day) -> Self {
+        Self {
+            from: Some(from),
+            to: Some(to),
+            ..Self::default()
+        }
+    }
+
     /// The same on a board, whose filters and days hold where the options say nothing.
     pub(crate) fn on(self, board: &DashboardDraft) -> Self {
         let has_days = self.range.is_some() || self.from.is_some() || self.to.is_some();

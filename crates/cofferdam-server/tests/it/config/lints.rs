@@ -108,6 +108,22 @@ const LINT_CASES: &[(&str, &[Edit])] = &[
         )],
     ),
     (
+        "plain_mail",
+        &[(
+            MAIN,
+            "[vault]",
+            "[mail]\nhost = \"mail.example.com\"\nfrom = \"a@example.com\"\nrecipients = [\"example.com\"]\ntls = \"none\"\n[vault]",
+        )],
+    ),
+    (
+        "no_mail_recipients",
+        &[(
+            MAIN,
+            "[vault]",
+            "[mail]\nhost = \"localhost\"\nfrom = \"a@example.com\"\ntls = \"none\"\n[vault]",
+        )],
+    ),
+    (
         "region_mismatch",
         &[(ACME, "api-eu.mixpanel.com", "api.mixpanel.com")],
     ),
