@@ -254,7 +254,7 @@ fn the_series_that_was_meant_is_found_or_nothing() {
     let any = evaluate(&condition(above(0.0)), None, &of);
     assert_eq!(any, Err(Nothing::SeveralSeries));
     // The only formula is what a report with formulas is about.
-    let mut with = of.clone();
+    let mut with = of;
     with.formulas =
         serde_json::from_value(json!([{ "name": "rate", "segment": [], "values": [0.5] }]))
             .unwrap();

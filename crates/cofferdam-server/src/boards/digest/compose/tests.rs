@@ -10,7 +10,7 @@ fn from<T: DeserializeOwned>(value: Value) -> T {
 }
 
 /// Three days, of which today is not over, and the three before.
-fn answer(series: Value, then: Value) -> Segmentation {
+fn answer(series: &Value, then: &Value) -> Segmentation {
     from(
         json!({ "buckets": ["d4", "d5", "d6"], "incomplete": [false, false, true], "series": series, "snapshot": "1.0",
         "compare": { "from": "2026-06-01", "to": "2026-06-03", "buckets": ["d1", "d2", "d3"], "incomplete": [false, false, false],
@@ -41,12 +41,12 @@ fn totals_add_up_over_days_that_are_over_in_both_periods() {
         ])
     };
     let now = answer(
-        series(json!([30, 30, 5]), json!([20, 20, 9]), json!([50, 50, 50])),
-        series(json!([20, 20, 99]), json!([0, 0, 0]), json!([1, 1, 1])),
+        &series(json!([30, 30, 5]), json!([20, 20, 9]), json!([50, 50, 50])),
+        &series(json!([20, 20, 99]), json!([0, 0, 0]), json!([1, 1, 1])),
     );
     let who = answer(
-        series(json!([12, 3, 1]), json!([10, 10, 1]), json!([9, 9, 30])),
-        series(json!([10, 1, 0]), json!([0, 0, 0]), json!([50, 50, 50])),
+        &series(json!([12, 3, 1]), json!([10, 10, 1]), json!([9, 9, 30])),
+        &series(json!([10, 1, 0]), json!([0, 0, 0]), json!([50, 50, 50])),
     );
     let section = trends("Calls", true, &now, &who);
     // Of the third, never ten people on a day that is over: what it is called is not said either.
@@ -147,13 +147,8 @@ fn names_are_only_text_in_html_and_nothing_is_fetched() {
         html.contains("&lt;b&gt;A &amp; &quot;B&quot;&lt;/b&gt;") && html.contains("&lt;img"),
         "{html}"
     );
-    for never in ["<img", "src=", "url(", "<script", "<link"] {
-        assert!(
-            !html.contains(&format!("{never}\""))
-                && !html.contains("<img")
-                && !html.contains(&format!("<{never}")),
-            "{html}"
-        );
+    for never in ["<img", "src=\"", "url(", "<script", "<link"] {
+        assert!(!html.contains(never), "{never} in {html}");
     }
     assert_eq!(html.matches("http").count(), 2, "only the link: {html}");
     let text = text("Wall", &[section], "https://cofferdam.example.com");
