@@ -47,6 +47,11 @@ const EXTERNAL: &[External] = &[
         run: real_clients,
     },
     External {
+        short: "utils",
+        name: "PyPI's mixpanel-utils exports, queries and imports",
+        run: mixpanel_utils,
+    },
+    External {
         short: "web",
         name: "the web app's unit tests",
         run: web_units,
@@ -197,6 +202,11 @@ fn real_clients() -> Result<()> {
             .env("CLIENTS", clients)
             .env("CHROMIUM", chromium),
     )
+}
+
+fn mixpanel_utils() -> Result<()> {
+    let python = tools::python("utils", &["mixpanel-utils==2.2.7"])?;
+    step(&mut script(&python, "mixpanel_utils_check.py"))
 }
 
 fn web_units() -> Result<()> {

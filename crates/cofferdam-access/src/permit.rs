@@ -180,7 +180,7 @@ impl Access {
         caller: &Caller,
         resource: &str,
     ) -> Result<Leave, AccessError> {
-        if may(*caller, Contain::BY_SYSTEM) {
+        if may(*caller, (Contain::BY_SYSTEM, Contain::BY_SCRIPT)) {
             return Ok(Leave(()));
         }
         self.mint::<Contain>(*caller, Request::on(resource)).await?;
@@ -338,10 +338,11 @@ impl<'r> Request<'r> {
     }
 }
 
-/// Whether `caller` may do an act.
-pub(crate) fn may(caller: Caller, by_system: bool) -> bool {
+/// Whether `caller` may do an act that system jobs and scripts may do or not.
+pub(crate) fn may(caller: Caller, (by_system, by_script): (bool, bool)) -> bool {
     match caller {
         Caller::Admin | Caller::LocalOperator => true,
+        Caller::Script => by_script,
         Caller::System(_) => by_system,
         Caller::Stranger => false,
     }
@@ -353,7 +354,7 @@ async fn record<A: Act>(
     caller: Caller,
     asked: Request<'_>,
 ) -> Result<Recorded, AccessError> {
-    let permitted = may(caller, A::BY_SYSTEM);
+    let permitted = may(caller, (A::BY_SYSTEM, A::BY_SCRIPT));
     let decision = if permitted {
         Decision::Permitted
     } else {

@@ -63,31 +63,33 @@ fn the_matrix() {
         Caller::Admin,
         Caller::LocalOperator,
         Caller::System("job"),
+        Caller::Script,
         Caller::Stranger,
     ];
     let mut matrix = String::new();
-    for (act, by_system) in ALL {
-        let row = callers.map(|caller| if may(caller, *by_system) { "yes" } else { "-" });
+    for (act, by_system, by_script) in ALL {
+        let may = |caller| may(caller, (*by_system, *by_script));
+        let row = callers.map(|caller| if may(caller) { "yes" } else { "-" });
         matrix.push_str(&format!("{act} {}\n", row.join(" ")));
     }
     insta::assert_snapshot!(matrix, @r"
-    report.read yes yes yes -
-    report.write yes yes - -
-    alert.write yes yes - -
-    mail.send yes yes yes -
-    radius.read yes yes yes -
-    people.read yes yes - -
-    events.read yes yes - -
-    sql.run yes yes - -
-    config.read yes yes yes -
-    config.write yes yes - -
-    vendor.contain yes yes yes -
-    vendor.resume yes yes - -
-    person.erase yes yes yes -
-    data.import yes yes - -
-    data.export yes yes - -
-    keys.manage yes yes yes -
-    audit.read yes yes yes -
+    report.read yes yes yes yes -
+    report.write yes yes - - -
+    alert.write yes yes - - -
+    mail.send yes yes yes - -
+    radius.read yes yes yes - -
+    people.read yes yes - - -
+    events.read yes yes - yes -
+    sql.run yes yes - - -
+    config.read yes yes yes - -
+    config.write yes yes - - -
+    vendor.contain yes yes yes - -
+    vendor.resume yes yes - - -
+    person.erase yes yes yes - -
+    data.import yes yes - - -
+    data.export yes yes - - -
+    keys.manage yes yes yes - -
+    audit.read yes yes yes - -
     ");
 }
 

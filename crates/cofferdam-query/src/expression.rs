@@ -15,7 +15,7 @@ mod tests;
 mod value;
 
 pub(crate) use bound::Bound;
-pub(crate) use parser::parse_formula;
+pub(crate) use parser::{parse, parse_formula};
 pub(crate) use value::Value;
 
 use crate::QueryError;
@@ -115,6 +115,12 @@ enum Binary {
 }
 
 impl Expression {
+    /// The properties in the order of its inputs, and the column where each is first named.
+    pub(crate) fn properties(&self) -> impl Iterator<Item = (&str, usize)> {
+        let properties = self.properties.iter();
+        properties.map(|(name, column)| (name.as_str(), *column))
+    }
+
     /// Its value for the values of its inputs.
     pub(crate) fn value(&self, inputs: &[Value]) -> Value {
         self.root.value(inputs)

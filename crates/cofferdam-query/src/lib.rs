@@ -24,6 +24,7 @@ mod plan;
 mod progress;
 mod request;
 mod retention;
+mod rows;
 mod segment;
 mod segmentation;
 mod selection;
@@ -66,6 +67,10 @@ pub use request::{
 pub use retention::{
     Alignment, Births, Counted, Retention, RetentionBar, RetentionCohort, RetentionRequest,
     RetentionSegment, RetentionUnit, retention,
+};
+pub use rows::{
+    PersonSummary, PropertyCondition, RowPosition, Rows, RowsRequest, TimelineRequest,
+    person_summary, timeline,
 };
 pub use segmentation::segmentation;
 pub use sql::{

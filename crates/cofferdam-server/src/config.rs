@@ -118,6 +118,8 @@ pub struct ProjectConfig {
     pub token: String,
     /// Path of the import secret, if any.
     pub import_secret_file: Option<PathBuf>,
+    /// Path of the query secret, if any.
+    pub query_secret_file: Option<PathBuf>,
     /// Where the data belongs.
     pub region: Region,
     /// IANA time zone of reports.

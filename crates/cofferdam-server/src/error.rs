@@ -129,6 +129,13 @@ impl ApiError {
         self
     }
 
+    /// With its path in other words.
+    #[must_use]
+    pub fn renamed(mut self, words: impl FnOnce(&str) -> String) -> Self {
+        self.body.path = self.body.path.map(|path| words(&path));
+        self
+    }
+
     /// With what is allowed.
     #[must_use]
     pub fn allowed(mut self, allowed: Vec<String>) -> Self {

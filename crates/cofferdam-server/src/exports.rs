@@ -61,9 +61,12 @@ pub(crate) fn key_file(
 
 /// The files that the configuration names for something else than the master key.
 fn used_files(config: &Config) -> impl Iterator<Item = (&Path, &'static str)> {
-    let imports = config.projects.iter().filter_map(|project| {
-        let path = project.import_secret_file.as_deref()?;
-        Some((path, "a project's import secret"))
+    let secrets = config.projects.iter().flat_map(|project| {
+        let import = project.import_secret_file.as_deref();
+        let query = project.query_secret_file.as_deref();
+        let import = import.map(|path| (path, "a project's import secret"));
+        let query = query.map(|path| (path, "a project's query secret"));
+        import.into_iter().chain(query)
     });
     let tokens = config.vendors.iter().filter_map(|vendor| {
         let path = vendor.token_file.as_deref()?;
@@ -73,7 +76,7 @@ fn used_files(config: &Config) -> impl Iterator<Item = (&Path, &'static str)> {
         [certificate, key].map(|path| (path.as_path(), "part of the listeners' TLS"))
     });
     let own = [(config.path.as_path(), "the configuration")];
-    imports.chain(tokens).chain(tls).chain(own)
+    secrets.chain(tokens).chain(tls).chain(own)
 }
 
 /// A wanted path as the absolute one that it stands for, if this caller may write there.

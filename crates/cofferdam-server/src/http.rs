@@ -4,7 +4,7 @@
 //! and the API's own description needs a permit.
 
 use crate::routes::intake::{self, Intake};
-use crate::routes::{api, health};
+use crate::routes::{api, health, mixpanel};
 use crate::system::System;
 use crate::{auth, web};
 use axum::Router;
@@ -65,6 +65,7 @@ pub fn admin(system: &Arc<System>) -> Router {
         health::router(system.journal.clone())
             .merge(api::description())
             .merge(api)
+            .merge(mixpanel::router(system))
             .fallback_service(web::router()),
     )
 }

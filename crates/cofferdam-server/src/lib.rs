@@ -28,6 +28,7 @@ pub mod rates;
 mod reports;
 pub mod routes;
 pub mod serve;
+mod shown;
 pub mod system;
 pub mod web;
 pub mod zones;

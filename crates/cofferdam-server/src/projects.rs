@@ -1,17 +1,18 @@
-//! The projects by what senders show: the public write token, or the import secret.
+//! The projects by what senders show, the public write token or the import secret; and by the query secret that scripts show.
 //!
-//! Invariant: a secret is compared in constant time and never kept in clear; only a secret makes data verified.
+//! Invariant: a secret is compared in constant time and never kept in clear; only the import secret makes data verified, only the
+//! query secret reads.
 
 use crate::config::Config;
 use crate::config::resolve::SECRET_CHARS_MIN;
 use cofferdam_model::{ProjectName, Provenance};
 use sha2::{Digest, Sha256};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 /// A project's secret cannot be read.
 #[derive(Debug, Error)]
-#[error("the import secret `{path}` cannot be used: {problem}")]
+#[error("the secret `{path}` cannot be used: {problem}")]
 pub struct SecretError {
     path: PathBuf,
     problem: String,
@@ -28,6 +29,7 @@ pub struct Project {
     pub organization_key: Option<String>,
     origins: Vec<String>,
     secret_hash: Option<[u8; 32]>,
+    query_secret_hash: Option<[u8; 32]>,
 }
 
 impl Project {
@@ -63,30 +65,15 @@ impl Projects {
     pub fn load(config: &Config) -> Result<Self, SecretError> {
         let mut projects = Vec::new();
         for project in &config.projects {
-            let secret_hash = match &project.import_secret_file {
-                None => None,
-                Some(path) => {
-                    let error = |problem: String| SecretError {
-                        path: path.clone(),
-                        problem,
-                    };
-                    let text =
-                        std::fs::read_to_string(path).map_err(|cause| error(cause.to_string()))?;
-                    let secret = text.trim();
-                    if secret.len() < SECRET_CHARS_MIN {
-                        return Err(error(format!(
-                            "it has fewer than {SECRET_CHARS_MIN} characters"
-                        )));
-                    }
-                    Some(hash(secret))
-                }
-            };
+            let secret_hash = secret(project.import_secret_file.as_deref())?;
+            let query_secret_hash = secret(project.query_secret_file.as_deref())?;
             projects.push(Project {
                 name: project.name.clone(),
                 token: project.token.clone(),
                 organization_key: project.organization_key.clone(),
                 origins: project.origins.clone(),
                 secret_hash,
+                query_secret_hash,
             });
         }
         Ok(Self { projects })
@@ -129,6 +116,14 @@ impl Projects {
         self.projects.iter().find(|project| project.name == *name)
     }
 
+    /// The project that scripts with this secret may query.
+    #[must_use]
+    pub fn by_query_secret(&self, secret: &str) -> Option<&Project> {
+        let hashed = hash(secret);
+        let is_it = |project: &&Project| project.query_secret_hash == Some(hashed);
+        self.projects.iter().find(is_it)
+    }
+
     fn by_token(&self, token: &str) -> Option<&Project> {
         self.projects.iter().find(|project| project.token == token)
     }
@@ -140,6 +135,25 @@ impl Projects {
             project.secret_hash == Some(hashed)
         })
     }
+}
+
+/// The hash of a secret that stands in a file.
+fn secret(path: Option<&Path>) -> Result<Option<[u8; 32]>, SecretError> {
+    let Some(path) = path else {
+        return Ok(None);
+    };
+    let error = |problem: String| SecretError {
+        path: path.to_owned(),
+        problem,
+    };
+    let text = std::fs::read_to_string(path).map_err(|cause| error(cause.to_string()))?;
+    let secret = text.trim();
+    if secret.len() < SECRET_CHARS_MIN {
+        return Err(error(format!(
+            "it has fewer than {SECRET_CHARS_MIN} characters"
+        )));
+    }
+    Ok(Some(hash(secret)))
 }
 
 fn hash(secret: &str) -> [u8; 32] {

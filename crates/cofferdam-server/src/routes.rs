@@ -13,6 +13,7 @@ pub mod intake;
 mod keys;
 mod live;
 mod metrics;
+pub(crate) mod mixpanel;
 mod overview;
 mod people;
 mod radius;

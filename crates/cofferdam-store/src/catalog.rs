@@ -254,6 +254,24 @@ impl Catalog {
         .map_err(StoreError::catalog("reading a profile"))?;
         Ok(row.map(|(state,)| state))
     }
+
+    /// Stored states of persons, by number from `from` on.
+    pub(crate) async fn profiles(
+        &self,
+        project: &ProjectName,
+        from: i64,
+        limit: usize,
+    ) -> Result<Vec<(u32, String)>, StoreError> {
+        sqlx::query_as(
+            "SELECT number, state FROM cofferdam_profile WHERE project = ? AND kind = 0 AND number >= ? ORDER BY number LIMIT ?",
+        )
+        .bind(project.as_str())
+        .bind(from)
+        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+        .fetch_all(&self.pool)
+        .await
+        .map_err(StoreError::catalog("reading profiles"))
+    }
 }
 
 pub(crate) fn kind_code(kind: ColumnKind) -> i64 {

@@ -22,6 +22,7 @@ mod options;
 mod parts;
 mod profile;
 mod read;
+mod rows;
 mod scan;
 mod schema;
 mod stats;
@@ -41,6 +42,8 @@ pub use files::{FileSink, Files, LocalFiles, Step};
 pub use hot::HotColumns;
 pub use options::{StoreLimits, StoreOptions};
 pub use parts::Part;
+pub use profile::Profile;
+pub use rows::StoredRow;
 pub use store::{
     CatalogInfo, ColumnInfo, ColumnKind, FlushReport, IngestReport, Reader, RecentEvent, Store,
     VersionId,

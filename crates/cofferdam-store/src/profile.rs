@@ -4,13 +4,14 @@
 //! Invariant: a state is what the updates in journal order make of nothing; sealed values are never opened.
 
 use crate::StoreError;
-use crate::store::Subject;
+use crate::store::{Store, Subject};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use cofferdam_model::{Operation, OrganizationNumber, PersonNumber, ProjectName, Value};
 use cofferdam_policy::{HomeSubject, HomeUpdate};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
+use std::collections::BTreeMap;
 
 /// Clean states kept in memory.
 const CACHE_MAX: usize = 20_000;
@@ -86,6 +87,115 @@ impl ProfileState {
             }
             Operation::Add | Operation::Remove | Operation::Delete => {}
         }
+    }
+}
+
+impl ProfileState {
+    /// As readers see it.
+    fn into_profile(self) -> Result<Profile, StoreError> {
+        let damaged = || StoreError::damaged("a sealed value of a profile");
+        let open = |json: &Json| {
+            let text = json.as_str().ok_or_else(damaged)?;
+            STANDARD.decode(text).map_err(|_| damaged())
+        };
+        let mut sealed = Vec::with_capacity(self.sealed.len());
+        for (path, value) in &self.sealed {
+            let values = match value {
+                Json::Array(items) => items.iter().map(open).collect::<Result<_, _>>()?,
+                single => vec![open(single)?],
+            };
+            sealed.push((path.clone(), values));
+        }
+        Ok(Profile {
+            values: self.values,
+            sealed,
+        })
+    }
+}
+
+/// What the store has about a person or an organization.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Profile {
+    /// Property path to value, in clear.
+    pub values: Map<String, Json>,
+    /// Property path to its values' JSON, sealed with context `home:<path>`.
+    pub sealed: Vec<(String, Vec<Vec<u8>>)>,
+}
+
+impl Store {
+    /// The profile that stands under a person's number, as of the last update ingested; merges are the caller's business.
+    ///
+    /// # Errors
+    /// Where the catalog cannot be read.
+    pub async fn profile(
+        &self,
+        project: &ProjectName,
+        person: PersonNumber,
+    ) -> Result<Profile, StoreError> {
+        self.state(project, Subject::Person(person)).await
+    }
+
+    /// An organization's profile, as of the last update ingested.
+    ///
+    /// # Errors
+    /// Where the catalog cannot be read.
+    pub async fn organization_profile(
+        &self,
+        project: &ProjectName,
+        organization: OrganizationNumber,
+    ) -> Result<Profile, StoreError> {
+        self.state(project, Subject::Organization(organization))
+            .await
+    }
+
+    /// People of a project who have a profile, ascending by number as first seen, those above `after`, with their profiles as of the
+    /// last update ingested.
+    ///
+    /// # Errors
+    /// Where the catalog cannot be read.
+    pub async fn profiles(
+        &self,
+        project: &ProjectName,
+        after: Option<PersonNumber>,
+        limit: usize,
+    ) -> Result<Vec<(PersonNumber, Profile)>, StoreError> {
+        let from = after.map_or(0, |after| i64::from(after.0) + 1);
+        let writer = self.inner.writer.lock().await;
+        let mut found: BTreeMap<u32, ProfileState> = BTreeMap::new();
+        let stored = self.inner.catalog.profiles(project, from, limit).await?;
+        // What is held beyond a full page belongs to a later one.
+        let end = stored.last().filter(|_| stored.len() == limit);
+        let end = end.map_or(u32::MAX, |(last, _)| *last);
+        for (number, state) in stored {
+            found.insert(number, parse(Some(state))?);
+        }
+        for ((of, subject), held) in &writer.profiles.held {
+            if let Subject::Person(number) = subject
+                && of == project
+                && i64::from(number.0) >= from
+                && number.0 <= end
+            {
+                found.insert(number.0, held.state.clone());
+            }
+        }
+        drop(writer);
+        // Those that are gone are not stored; of a page that held ones made longer, the next call brings the rest.
+        found
+            .into_iter()
+            .take(limit)
+            .map(|(number, state)| Ok((PersonNumber(number), state.into_profile()?)))
+            .collect()
+    }
+
+    async fn state(&self, project: &ProjectName, subject: Subject) -> Result<Profile, StoreError> {
+        let key = (project.clone(), subject);
+        let writer = self.inner.writer.lock().await;
+        if let Some(held) = writer.profiles.held.get(&key) {
+            return held.state.clone().into_profile();
+        }
+        let (kind, number) = row_key(subject);
+        let stored = self.inner.catalog.profile(project, kind, number).await?;
+        parse(stored)?.into_profile()
     }
 }
 

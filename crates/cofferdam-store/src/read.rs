@@ -14,9 +14,10 @@ use arrow_schema::{DataType, Field, Schema};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader,
-    ParquetRecordBatchReaderBuilder,
+    ParquetRecordBatchReaderBuilder, RowSelection,
 };
 use std::fs::File;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -127,6 +128,43 @@ impl Reader {
         let (ids, path) = (self.ids.clone(), self.path.clone());
         let batches = self
             .batches(&leaves, BATCH_ROWS)?
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|error| StoreError::Parquet {
+                path,
+                source: error.into(),
+            })?;
+        Ok((ids, batches))
+    }
+
+    /// All columns of the rows at these positions, which ascend, or the one wanted; with the columns' ids.
+    pub(crate) fn rows(
+        self,
+        positions: &[u32],
+        only: Option<i32>,
+    ) -> Result<(Vec<i32>, Vec<RecordBatch>), StoreError> {
+        let is_wanted = |id: &i32| only.is_none_or(|only| only == *id);
+        let leaves = (0..).zip(&self.ids).filter(|(_, id)| is_wanted(id));
+        let leaves = leaves.map(|(leaf, _)| leaf);
+        let mask = ProjectionMask::leaves(self.metadata.parquet_schema(), leaves);
+        let ids = self.ids.iter().copied().filter(is_wanted).collect();
+        let total =
+            usize::try_from(self.metadata.metadata().file_metadata().num_rows()).unwrap_or(0);
+        let mut ranges: Vec<Range<usize>> = Vec::new();
+        for position in positions {
+            let position = *position as usize;
+            match ranges.last_mut() {
+                Some(last) if last.end == position => last.end += 1,
+                _ => ranges.push(position..position + 1),
+            }
+        }
+        let selection = RowSelection::from_consecutive_ranges(ranges.into_iter(), total);
+        let path = self.path;
+        let batches = ParquetRecordBatchReaderBuilder::new_with_metadata(self.file, self.metadata)
+            .with_projection(mask)
+            .with_row_selection(selection)
+            .with_batch_size(positions.len().clamp(1, BATCH_ROWS))
+            .build()
+            .map_err(StoreError::parquet(&path))?
             .collect::<Result<Vec<_>, _>>()
             .map_err(|error| StoreError::Parquet {
                 path,

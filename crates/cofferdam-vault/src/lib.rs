@@ -15,6 +15,7 @@ mod identity;
 mod keys;
 mod master;
 mod organizations;
+mod people;
 mod projection;
 mod rotation;
 mod sealing;

@@ -39,6 +39,11 @@ impl Organizations {
         }
     }
 
+    /// A definition that the database does not have yet.
+    pub(crate) fn recent(&self, number: u32) -> Option<&Definition> {
+        self.recent.get(&number)
+    }
+
     fn known(&self, key: &[u8; 16]) -> Option<ResolvedOrganization> {
         let number = *self.numbers.get(key)?;
         Some(ResolvedOrganization {

@@ -292,6 +292,7 @@ fn project(
         name: ProjectName::from(name.as_str()),
         token: section.token.get_ref().clone(),
         import_secret_file: optional_path(root, section.import_secret_file.get_ref()),
+        query_secret_file: optional_path(root, section.query_secret_file.get_ref()),
         region: Region::from(section.region.as_str()),
         timezone: section.timezone.get_ref().clone(),
         organization_key: Some(section.organization_key.clone()).filter(|key| !key.is_empty()),

@@ -96,6 +96,9 @@ pub struct ProjectSection {
     /// Path of the secret for `/import` and server SDKs: verified data.
     #[serde(default = "empty")]
     pub import_secret_file: Spanned<String>,
+    /// Path of the secret for Mixpanel's Query and Export API.
+    #[serde(default = "empty")]
+    pub query_secret_file: Spanned<String>,
     /// Where the data belongs.
     pub region: String,
     /// IANA time zone of reports.

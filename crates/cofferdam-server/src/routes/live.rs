@@ -5,6 +5,7 @@ use super::sent::Query;
 use crate::auth::Asking;
 use crate::live::LiveRecord;
 use crate::projector::home_form;
+use crate::shown::shows_text;
 use crate::system::System;
 use axum::Json;
 use axum::extract::State;
@@ -146,7 +147,7 @@ pub(super) async fn live(
 /// Text of a field that no rule knows may be a person's own, and here it would stand beside one person (P2).
 fn is_shown(category: Category, value: &Value<'_>) -> bool {
     let is_plain = matches!(value, Value::Int(_) | Value::Float(_) | Value::Bool(_));
-    is_plain || category != Category::of("unclassified")
+    is_plain || shows_text(category)
 }
 
 async fn describe(system: &System, live: &LiveRecord, statuses: &[VendorStatus]) -> LiveEvent {

@@ -1,4 +1,7 @@
-//! People: forget one, record what one chose.
+//! People: forget one, record what one chose; pages about them.
+
+mod fields;
+pub(super) mod pages;
 
 use super::api::{Answer, Shared, known_project};
 use super::sent::Body;
@@ -175,7 +178,7 @@ pub(super) async fn consent(
 fn who(person: &Person) -> Result<Who<'_>, ApiError> {
     match person {
         Person::Number(number) => Ok(Who::Number(PersonNumber(*number))),
-        Person::Id(text) => Ok(Who::Id(id_of(text)?)),
+        Person::Id(text) => Ok(Who::Id(id_of(text, "person")?)),
     }
 }
 
@@ -196,7 +199,7 @@ fn known_purpose(text: &str) -> Result<&'static str, ApiError> {
     })
 }
 
-fn id_of(text: &str) -> Result<&str, ApiError> {
+fn id_of<'a>(text: &'a str, path: &str) -> Result<&'a str, ApiError> {
     text.strip_prefix("id:")
-        .ok_or_else(|| ApiError::invalid("person", "give a number, or id:<distinct_id>"))
+        .ok_or_else(|| ApiError::invalid(path, "give a number, or id:<distinct_id>"))
 }

@@ -44,6 +44,9 @@ fn open_secrets(config: &Config, folder: &Folder, problems: &mut Vec<Problem>) {
         if let Some(path) = &project.import_secret_file {
             secrets.push((path.as_path(), source, "[project]", "import_secret_file"));
         }
+        if let Some(path) = &project.query_secret_file {
+            secrets.push((path.as_path(), source, "[project]", "query_secret_file"));
+        }
     }
     if let Some((_, key)) = &config.server.tls {
         secrets.push((key.as_path(), source, "server", "tls_key_file"));
