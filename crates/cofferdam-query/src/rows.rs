@@ -241,7 +241,7 @@ impl Rows {
                     return Err(QueryError::Cancelled);
                 }
                 let mut rows = fetch(day, chunk)?;
-                rows.sort_by_key(|row| RowPosition::of(row));
+                rows.sort_by_key(RowPosition::of);
                 if rows.into_iter().try_for_each(&mut *row).is_break() {
                     return Ok(());
                 }

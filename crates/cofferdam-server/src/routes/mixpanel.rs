@@ -6,6 +6,7 @@
 //! are numbers, what home keeps sealed stays sealed.
 
 mod asked;
+mod cohorts;
 mod engage;
 mod events;
 mod export;
@@ -35,7 +36,7 @@ type Route = MethodRouter<Arc<System>>;
 /// The routes. Who asks, each finds out for itself: the secret names the project.
 pub(crate) fn router(system: &Arc<System>) -> Router {
     let both = |path: &str| [format!("/api/query{path}"), format!("/api/2.0{path}")];
-    let routes: [(&str, Route); 15] = [
+    let routes: [(&str, Route); 16] = [
         ("/segmentation", get(segmentation::segmentation)),
         ("/segmentation/numeric", get(segmentation::numeric)),
         ("/segmentation/sum", get(segmentation::sum)),
@@ -47,6 +48,7 @@ pub(crate) fn router(system: &Arc<System>) -> Router {
         ("/events/properties/top", get(events::properties_top)),
         ("/events/properties/values", get(events::properties_values)),
         ("/engage", get(engage::engage).post(engage::engage)),
+        ("/cohorts/list", get(cohorts::list).post(cohorts::list)),
         ("/retention", get(retention::retention)),
         ("/funnels", get(funnels::funnels)),
         ("/funnels/list", get(funnels::list)),
@@ -81,7 +83,8 @@ async fn in_their_words(request: Request, next: Next) -> Response {
         Err(_) => bytes::Bytes::new(),
     };
     let told: Value = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
-    let told = json!({ "error": worded(&told["error"]), "request": path });
+    let told =
+        json!({ "error": worded(told.get("error").unwrap_or(&Value::Null)), "request": path });
     parts.headers.remove(header::CONTENT_LENGTH);
     let json = header::HeaderValue::from_static("application/json");
     parts.headers.insert(header::CONTENT_TYPE, json);
@@ -94,7 +97,10 @@ async fn in_their_words(request: Request, next: Next) -> Response {
 
 /// One sentence of our error's parts.
 fn worded(error: &Value) -> String {
-    let text = |key: &str| error[key].as_str().unwrap_or_default().to_owned();
+    let text = |key: &str| {
+        let text = error.get(key).and_then(Value::as_str);
+        text.unwrap_or_default().to_owned()
+    };
     let mut words = text("message");
     if words.is_empty() {
         "the request could not be answered".clone_into(&mut words);
@@ -104,8 +110,9 @@ fn worded(error: &Value) -> String {
         words = format!("{path}: {words}");
     }
     for (key, before) in [("suggestions", "; did you mean"), ("allowed", "; allowed:")] {
-        let names: Vec<&str> = error[key]
-            .as_array()
+        let names: Vec<&str> = error
+            .get(key)
+            .and_then(Value::as_array)
             .into_iter()
             .flatten()
             .filter_map(Value::as_str)

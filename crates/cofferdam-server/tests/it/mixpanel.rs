@@ -337,6 +337,26 @@ async fn profiles_come_in_pages_under_a_condition_and_nameless_to_a_script() {
         (&one["total"], &one["results"][0]["$properties"]),
         (&json!(1), &json!({ "seats": 3 }))
     );
+    let draft = json!({ "project": "console", "name": "Chrome", "definition": { "conditions": [{ "kind": "did",
+        "selection": { "event": "Visited", "where": "properties[\"$browser\"] == \"Chrome\"" } }] } });
+    let (status, cohort) = server
+        .api(Method::POST, "/api/v1/cohorts", Some(draft))
+        .await;
+    assert_eq!(status, 200, "{cohort}");
+    let listed = answered(&server, "/api/2.0/cohorts/list").await;
+    assert_eq!(
+        (&listed[0]["name"], &listed[0]["count"]),
+        (&json!("Chrome"), &json!(1)),
+        "{listed}"
+    );
+    let filter = percent(&json!({ "id": cohort["id"] }).to_string());
+    let members = answered(
+        &server,
+        &format!("/api/query/engage?filter_by_cohort={filter}"),
+    )
+    .await;
+    assert_eq!(members["total"], 1);
+    assert_eq!(members["results"][0]["$properties"]["seats"], 8);
     // A script cannot ask which number an id has, nor filter by what it may not see.
     for secret in [
         format!("distinct_id={}", percent("user-1")),
@@ -415,7 +435,7 @@ async fn strangers_and_mistakes_are_told_in_mixpanels_words() {
             "/api/query/retention?from_date=2026-06-01&to_date=2026-06-01",
             "born_event: ",
         ),
-        ("/api/query/engage?filter_by_cohort=1", "filter_by_cohort: "),
+        ("/api/query/engage?behaviors=1", "behaviors: "),
     ] {
         let (status, body) = asked(&server, path).await;
         let error = body["error"].as_str().unwrap();

@@ -486,6 +486,74 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/projects/{project}/organizations/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** An organization: its id and its profile. */
+        get: operations["organization"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/projects/{project}/people": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The people of a project, or the one that a number or `id:<distinct_id>` names. */
+        get: operations["list_people"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/projects/{project}/people/{person}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Who somebody is: ids, profile, when seen, how much. */
+        get: operations["person"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/projects/{project}/people/{person}/timeline": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What somebody did, newest first, page by page. */
+        get: operations["timeline"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/projects/{project}/schema": {
         parameters: {
             query?: never;
@@ -1456,6 +1524,11 @@ export interface components {
             /** @description All numbers of the person. */
             numbers: number[];
         };
+        EventCount: {
+            /** Format: int64 */
+            count: number;
+            event: string;
+        };
         /** @description Which events a series counts. */
         EventSelection: {
             /** @description Only events of people who are in these cohorts, or are not. */
@@ -2080,6 +2153,12 @@ export interface components {
         Leaves: {
             leaves: components["schemas"]["Leaf"][];
         };
+        ListedPerson: {
+            /** @description All ids as sent. */
+            ids: string[];
+            /** Format: int32 */
+            number: number;
+        };
         LiveEvent: {
             event: string;
             fields: components["schemas"]["LiveField"][];
@@ -2130,6 +2209,12 @@ export interface components {
         Measure: components["schemas"]["CountMeasure"] | components["schemas"]["PropertyMeasure"];
         /** @enum {string} */
         Mode: "enforce" | "observe";
+        NamedOrganization: {
+            /** @description Its id as sent. */
+            id: string | null;
+            /** Format: int32 */
+            number: number;
+        };
         /**
          * @description An earlier range by its name.
          * @enum {string}
@@ -2137,6 +2222,14 @@ export interface components {
         NamedRange: "previous";
         /** @description A filter's operand. */
         Operand: null | boolean | number | string | unknown[];
+        /** @description An organization. */
+        OrganizationPage: {
+            /** @description Its id as sent. */
+            id: string | null;
+            /** Format: int32 */
+            number: number;
+            profile: components["schemas"]["StoredField"][];
+        };
         /** @description The form in which a recipient gets a field, or why it does not. */
         Outcome: {
             because?: string | null;
@@ -2196,6 +2289,15 @@ export interface components {
              */
             people: number;
         };
+        /** @description People of a project, ascending by number. */
+        PeopleList: {
+            /**
+             * Format: int32
+             * @description `after` for the next page.
+             */
+            next: number | null;
+            people: components["schemas"]["ListedPerson"][];
+        };
         PerDay: {
             /** Format: int64 */
             accepted: number;
@@ -2205,6 +2307,35 @@ export interface components {
         };
         /** @description A person: a number, or `id:<distinct_id>`. */
         Person: number | string;
+        /** @description A person. */
+        PersonPage: {
+            /** @description How many events of each name, most first. */
+            by_event: components["schemas"]["EventCount"][];
+            /** Format: int64 */
+            events: number;
+            /**
+             * Format: int64
+             * @description Milliseconds since 1970.
+             */
+            first_seen: number | null;
+            /** @description All ids as sent. */
+            ids: string[];
+            /**
+             * Format: int64
+             * @description Milliseconds since 1970.
+             */
+            last_seen: number | null;
+            /**
+             * Format: int32
+             * @description The canonical number.
+             */
+            number: number;
+            /** @description All numbers that were merged into it, it included. */
+            numbers: number[];
+            /** @description The organizations that the events name. */
+            organizations: components["schemas"]["NamedOrganization"][];
+            profile: components["schemas"]["StoredField"][];
+        };
         /**
          * @description Whether the configuration folder as it is now is in force.
          * @enum {string}
@@ -2861,6 +2992,15 @@ export interface components {
             version: string;
             warnings: components["schemas"]["Problem"][];
         };
+        /** @description A property as the store has it. */
+        StoredField: {
+            category: string;
+            /** @description `clear`, or `sealed`: opened for this answer. */
+            form: string;
+            path: string;
+            /** @description Null where it is not shown: text of a field that no rule knows is shown for groups of people only. */
+            value: unknown;
+        };
         /**
          * @description For `strict`: what may not stand between two steps.
          * @enum {string}
@@ -2921,6 +3061,35 @@ export interface components {
              * @description Microseconds that the ledger took.
              */
             elapsed_us: number;
+        };
+        /** @description A person's events, newest first. */
+        Timeline: {
+            events: components["schemas"]["TimelineEvent"][];
+            /** @description `before` for the next page; null on the last one. */
+            next: string | null;
+        };
+        TimelineEvent: {
+            event: string;
+            fields: components["schemas"]["StoredField"][];
+            /** Format: int32 */
+            organization: number | null;
+            /**
+             * Format: int32
+             * @description The person's number as first seen.
+             */
+            person: number;
+            /**
+             * Format: int64
+             * @description Its number in the journal.
+             */
+            seq: number;
+            /**
+             * Format: int64
+             * @description Milliseconds since 1970.
+             */
+            time: number;
+            /** @description Whether it came with a server's secret; else it is what a browser claimed. */
+            verified: boolean;
         };
         /** @description How often. */
         Times: {
@@ -3902,6 +4071,105 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Erased"];
+                };
+            };
+        };
+    };
+    organization: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project: string;
+                /** @description a number, or id:<id as sent> */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OrganizationPage"];
+                };
+            };
+        };
+    };
+    list_people: {
+        parameters: {
+            query?: {
+                /** @description a number, or id:<distinct_id> */
+                search?: string;
+                after?: number;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                project: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PeopleList"];
+                };
+            };
+        };
+    };
+    person: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project: string;
+                /** @description a number, or id:<distinct_id> */
+                person: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PersonPage"];
+                };
+            };
+        };
+    };
+    timeline: {
+        parameters: {
+            query?: {
+                /** @description `next` of the page before */
+                before?: string;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                project: string;
+                /** @description a number, or id:<distinct_id> */
+                person: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Timeline"];
                 };
             };
         };

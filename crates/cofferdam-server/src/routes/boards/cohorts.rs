@@ -203,7 +203,7 @@ async fn shown(system: &System, asking: &Asking, id: u64) -> Answer<Cohort> {
 }
 
 /// The members of a kept cohort.
-async fn of(
+pub(crate) async fn of(
     system: &Arc<System>,
     permit: Permit<ReadReport>,
     id: u64,

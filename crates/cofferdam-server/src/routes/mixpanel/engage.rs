@@ -3,6 +3,7 @@
 //! Invariant: the pages of one session have everybody whom the first one counted once; a session is of one caller and project.
 
 use super::asked::Asked;
+use super::cohorts;
 use super::names::Names;
 use crate::error::ApiError;
 use crate::routes::api::Answer;
@@ -68,7 +69,7 @@ pub(super) async fn engage(
     Extension(sessions): Extension<Arc<Sessions>>,
     asked: Asked,
 ) -> Answer<Value> {
-    for name in ["behaviors", "filter_by_cohort", "data_group_id"] {
+    for name in ["behaviors", "data_group_id"] {
         if asked.text(name).is_some() {
             return Err(ApiError::invalid(
                 name,
@@ -145,7 +146,7 @@ impl People {
         if let Some(id) = self.asked.text("distinct_id") {
             named.get_or_insert_default().push(id.to_owned());
         }
-        let all = match named {
+        let all: BTreeSet<PersonNumber> = match named {
             Some(names) => {
                 let project = &self.asked.project;
                 let numbers = names
@@ -155,8 +156,18 @@ impl People {
             }
             None => self.everybody().await?,
         };
+        let cohort = match self.asked.text("filter_by_cohort") {
+            None => None,
+            Some(text) => Some(cohorts::filter(&self.asked, text).await?),
+        };
         let mut found = Vec::new();
         for number in all {
+            if cohort
+                .as_ref()
+                .is_some_and(|members| members.binary_search(&number.0).is_err())
+            {
+                continue;
+            }
             let profile = self.profile(number).await?;
             let is_met = condition
                 .as_ref()

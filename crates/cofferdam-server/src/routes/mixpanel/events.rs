@@ -25,7 +25,7 @@ pub(super) async fn events(asked: Asked) -> Answer<Value> {
     let series = answer.series.iter();
     let values = series.map(|series| (series.event.clone(), trend::by_date(&answer, series)));
     let values = values.collect();
-    Ok(trend::envelope(&answer, values))
+    Ok(trend::envelope(&answer, &values))
 }
 
 /// The events of today with the most, and how much that is more than yesterday.
@@ -87,11 +87,13 @@ pub(super) async fn properties(asked: Asked) -> Answer<Value> {
     let range = Range::of(&asked, unit)?;
     let name = asked.needed("name")?;
     let limit = asked.number("limit", LIMIT, LIMIT_MAX)? as usize;
-    let mut selection = trend::selection(asked.needed("event")?, asked.text("where"));
-    let wanted = asked.list("values")?;
-    if let Some(wanted) = &wanted {
-        selection["filters"] = json!([{ "property": name, "op": "equals", "value": wanted }]);
-    }
+    let filters: Vec<Value> = asked
+        .list("values")?
+        .into_iter()
+        .map(|wanted| json!({ "property": name, "op": "equals", "value": wanted }))
+        .collect();
+    let event = asked.needed("event")?;
+    let selection = json!({ "event": event, "filters": filters, "where": asked.text("where") });
     let more = json!({ "measure": trend::measure(&asked)?, "breakdown": [name] });
     let answer = trend::run(&asked, &[selection], more, unit, range).await?;
     let shown = answer
@@ -101,7 +103,7 @@ pub(super) async fn properties(asked: Asked) -> Answer<Value> {
     let values = shown.take(limit);
     let values = values.map(|series| (trend::name(series), trend::by_date(&answer, series)));
     let values = values.collect();
-    Ok(trend::envelope(&answer, values))
+    Ok(trend::envelope(&answer, &values))
 }
 
 /// The properties of an event, and how many of the last days' events have each.

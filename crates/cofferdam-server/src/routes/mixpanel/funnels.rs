@@ -5,7 +5,8 @@ use super::trend::Range;
 use crate::boards::{ReportDraft, ReportKind, ReportRequest};
 use crate::error::ApiError;
 use crate::routes::api::Answer;
-use crate::routes::{reports, sent};
+use crate::routes::reports::{self, Named};
+use crate::routes::sent;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -67,7 +68,8 @@ pub(super) async fn funnels(asked: Asked) -> Answer<Value> {
             ..funnel.clone()
         };
         let state = State(Arc::clone(&asked.system));
-        let Json(answer) = reports::funnel(state, asked.asking, sent::Body(request)).await?;
+        let Json(answer) =
+            reports::funnel(state, asked.asking, Named::default(), sent::Body(request)).await?;
         dates.push(json!(from));
         if let Value::String(date) = json!(from) {
             data.insert(date, described(&funnel.steps, &answer));

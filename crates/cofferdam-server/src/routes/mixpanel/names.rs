@@ -1,6 +1,6 @@
 //! What people and organizations are called in an answer: ids as sent, or numbers.
 //!
-//! A project's query secret lies in scripts and on build machines for years; with it, people are their canonical numbers (P2, P6).
+//! A project's query secret lies in scripts and on build machines for years; with it, people are their canonical numbers, `person-17` (P2, P6).
 //! The administrator sees ids as sent, under the permit to read people.
 //! Invariant: without that permit nothing here asks the vault.
 
@@ -13,6 +13,11 @@ use cofferdam_vault::VaultError;
 use serde_json::Value;
 use std::collections::HashMap;
 use std::sync::Arc;
+
+/// Before a person's number. A number alone could be taken for an id that names nobody, such as 0.
+const PERSON: &str = "person-";
+/// Before an organization's number.
+const ORGANIZATION: &str = "organization-";
 
 /// The names of one answer.
 #[derive(Debug)]
@@ -46,13 +51,13 @@ impl Names {
     pub(super) async fn person(&mut self, number: PersonNumber) -> Result<String, VaultError> {
         let canonical = self.merges.canonical(number);
         let Some(permit) = &self.permit else {
-            return Ok(canonical.0.to_string());
+            return Ok(format!("{PERSON}{}", canonical.0));
         };
         if let Some(known) = self.people.get(&canonical.0) {
             return Ok(known.clone());
         }
         let id = self.system.vault.best_id(permit, canonical).await?;
-        let name = id.unwrap_or_else(|| format!("forgotten:{}", canonical.0));
+        let name = id.unwrap_or_else(|| format!("forgotten-{}", canonical.0));
         self.people.insert(canonical.0, name.clone());
         Ok(name)
     }
@@ -60,7 +65,7 @@ impl Names {
     /// An organization's name.
     pub(super) async fn organization(&mut self, number: u32) -> Result<String, VaultError> {
         let Some(permit) = &self.permit else {
-            return Ok(number.to_string());
+            return Ok(format!("{ORGANIZATION}{number}"));
         };
         if let Some(known) = self.organizations.get(&number) {
             return Ok(known.clone());
@@ -71,7 +76,7 @@ impl Names {
             .vault
             .organization_text(permit, organization)
             .await?;
-        let name = id.unwrap_or_else(|| number.to_string());
+        let name = id.unwrap_or_else(|| format!("{ORGANIZATION}{number}"));
         self.organizations.insert(number, name.clone());
         Ok(name)
     }
@@ -98,7 +103,10 @@ impl Names {
         let number = if self.permit.is_some() {
             self.system.vault.lookup(project, name)
         } else {
-            name.parse().ok().map(PersonNumber)
+            let number = name.strip_prefix(PERSON);
+            number
+                .and_then(|number| number.parse().ok())
+                .map(PersonNumber)
         };
         number.map(|number| self.merges.canonical(number))
     }

@@ -4,7 +4,8 @@ use super::asked::Asked;
 use super::trend;
 use crate::error::ApiError;
 use crate::routes::api::Answer;
-use crate::routes::{reports, sent};
+use crate::routes::reports::{self, Named};
+use crate::routes::sent;
 use axum::Json;
 use axum::extract::State;
 use serde_json::{Map, Value, json};
@@ -49,7 +50,8 @@ pub(super) async fn retention(asked: Asked) -> Answer<Value> {
         "counted": counted });
     let request = sent::value(&request, "request")?;
     let state = State(Arc::clone(&asked.system));
-    let Json(answer) = reports::retention(state, asked.asking, sent::Body(request)).await?;
+    let Json(answer) =
+        reports::retention(state, asked.asking, Named::default(), sent::Body(request)).await?;
     let cohorts = answer.cohorts.into_iter().map(|cohort| {
         let counts = json!({ "counts": cohort.counts, "first": cohort.size });
         (cohort.start, counts)

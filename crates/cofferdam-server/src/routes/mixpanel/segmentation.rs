@@ -21,11 +21,9 @@ pub(super) async fn segmentation(asked: Asked) -> Answer<Value> {
     let range = Range::of(&asked, unit)?;
     let event = asked.needed("event")?;
     let limit = asked.number("limit", SEGMENTS, SEGMENTS_MAX)? as usize;
-    let mut more = json!({ "measure": trend::measure(&asked)? });
     let on = asked.text("on");
-    if let Some(on) = on {
-        more["breakdown"] = json!([trend::breakdown(on)]);
-    }
+    let breakdown: Vec<Value> = on.into_iter().map(trend::breakdown).collect();
+    let more = json!({ "measure": trend::measure(&asked)?, "breakdown": breakdown });
     let selections = [trend::selection(event, asked.text("where"))];
     let answer = trend::run(&asked, &selections, more, unit, range).await?;
     let shown = answer
@@ -37,7 +35,7 @@ pub(super) async fn segmentation(asked: Asked) -> Answer<Value> {
         (name, trend::by_date(&answer, series))
     });
     let values = values.collect();
-    Ok(trend::envelope(&answer, values))
+    Ok(trend::envelope(&answer, &values))
 }
 
 /// An event by date and range of a number.
@@ -77,7 +75,7 @@ pub(super) async fn numeric(asked: Asked) -> Answer<Value> {
     let more =
         json!({ "measure": trend::measure(&asked)?, "breakdown": [{ "expression": number }] });
     let answer = trend::run(&asked, &selections, more, unit, range).await?;
-    Ok(trend::envelope(&answer, by_range(&answer, start, width)))
+    Ok(trend::envelope(&answer, &by_range(&answer, start, width)))
 }
 
 /// The ranges by name, from the least on.

@@ -4,7 +4,8 @@
 
 use super::asked::Asked;
 use crate::error::ApiError;
-use crate::routes::{reports, sent};
+use crate::routes::reports::{self, Named};
+use crate::routes::sent;
 use axum::Json;
 use axum::extract::State;
 use cofferdam_model::Day;
@@ -106,7 +107,8 @@ pub(super) async fn run(
         }
         let request = sent::value(&request, "request").map_err(plainer)?;
         let state = State(Arc::clone(&asked.system));
-        let answered = reports::segmentation(state, asked.asking, sent::Body(request)).await;
+        let answered =
+            reports::segmentation(state, asked.asking, Named::default(), sent::Body(request)).await;
         let Json(answer) = answered.map_err(plainer)?;
         match &mut whole {
             None => whole = Some(answer),
@@ -186,7 +188,7 @@ pub(super) fn is_rest(series: &Series) -> bool {
 }
 
 /// Mixpanel's envelope of series.
-pub(super) fn envelope(answer: &Segmentation, values: Map<String, Value>) -> Json<Value> {
+pub(super) fn envelope(answer: &Segmentation, values: &Map<String, Value>) -> Json<Value> {
     let size = values.len();
     Json(json!({ "data": { "series": dates(answer), "values": values }, "legend_size": size }))
 }
