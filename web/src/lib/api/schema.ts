@@ -4,6 +4,77 @@
  */
 
 export interface paths {
+    "/api/v1/alerts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The alerts, of one project or of all. */
+        get: operations["list_alerts"];
+        put?: never;
+        /** Makes an alert. */
+        post: operations["make_alert"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/alerts/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** An alert. */
+        get: operations["alert"];
+        /** Changes an alert; `version` names the version that was changed. */
+        put: operations["change_alert"];
+        post?: never;
+        /** Deletes an alert with its history, and the mails of it that wait. */
+        delete: operations["delete_alert"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/alerts/{id}/check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Evaluates an alert now. Where it begins or ends by that, the mails go out before the answer. */
+        post: operations["check_alert"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/alerts/{id}/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How an alert was, and what became of its mails. */
+        get: operations["alert_history"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/annotations": {
         parameters: {
             query?: never;
@@ -209,7 +280,10 @@ export interface paths {
         /** Changes a dashboard; `version` names the version that was changed. */
         put: operations["change_dashboard"];
         post?: never;
-        /** Deletes a dashboard with its history. The reports on it stay. */
+        /**
+         * Deletes a dashboard with its history; the reports on it stay. Where a digest sends it that is refused; with `force` the digest
+         *     goes too.
+         */
         delete: operations["delete_dashboard"];
         options?: never;
         head?: never;
@@ -282,6 +356,77 @@ export interface paths {
          *     with the last vendor done, the contact that was kept for notices is destroyed.
          */
         post: operations["settle"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/digests": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The digests, of one project or of all. */
+        get: operations["list_digests"];
+        put?: never;
+        /** Makes a digest. */
+        post: operations["make_digest"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/digests/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A digest. */
+        get: operations["digest"];
+        /** Changes a digest; `version` names the version that was changed. */
+        put: operations["change_digest"];
+        post?: never;
+        /** Deletes a digest, and the mails of it that wait. */
+        delete: operations["delete_digest"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/digests/{id}/mails": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What became of a digest's mails. */
+        get: operations["digest_mails"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/digests/{id}/send": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Sends a digest now, besides its schedule; the mails go out before the answer. */
+        post: operations["send_digest"];
         delete?: never;
         options?: never;
         head?: never;
@@ -994,6 +1139,145 @@ export interface components {
          * @enum {string}
          */
         Aggregate: "sum" | "average" | "min" | "max" | "median" | "p25" | "p75" | "p90" | "p95" | "p99" | "distinct";
+        /** @description An alert with its state. */
+        Alert: components["schemas"]["AlertDraft"] & {
+            /** @description When it was made. */
+            created: string;
+            /** @description By whom. */
+            created_by: string;
+            /**
+             * Format: int64
+             * @description Its number; never given twice.
+             */
+            id: number;
+            /** @description How it is. */
+            status: components["schemas"]["AlertStatus"];
+            /** @description When it was last changed. */
+            updated: string;
+            /** @description By whom. */
+            updated_by: string;
+            /**
+             * Format: int32
+             * @description Counts changes, from 1.
+             */
+            version: number;
+        };
+        /** @description When an alert fires. The figure is that of the last bucket that is over. */
+        AlertCondition: {
+            /** @description Beyond on which side. */
+            direction: components["schemas"]["ThresholdDirection"];
+            /** @enum {string} */
+            kind: "threshold";
+            /**
+             * Format: double
+             * @description The line; a figure on it is not beyond.
+             */
+            value: number;
+        } | {
+            /** @description Since when. */
+            against: components["schemas"]["ChangeAgainst"];
+            /** @description Which way. */
+            direction: components["schemas"]["ChangeDirection"];
+            /** @enum {string} */
+            kind: "change";
+            /**
+             * Format: double
+             * @description How much, above 0; from 0 to anything is more than any percent.
+             */
+            percent: number;
+        };
+        /** @description An alert to be kept. */
+        AlertDraft: {
+            /** @description When it fires. */
+            condition: components["schemas"]["AlertCondition"];
+            /** @description Whether it is evaluated by itself. */
+            enabled?: boolean;
+            /**
+             * Format: int32
+             * @description Minutes between two evaluations, 5 to 1,440.
+             */
+            every_minutes?: number;
+            /** @description What it is called, at most 120 characters. */
+            name: string;
+            /** @description The project. */
+            project: string;
+            /** @description Who is sent a mail when it begins and when it ends, at most 20. */
+            recipients?: string[];
+            /**
+             * Format: int64
+             * @description The saved report: Trends with a relative range.
+             */
+            report: number;
+            series?: components["schemas"]["AlertSeries"] | null;
+        };
+        /** @description A change of an alert's state. */
+        AlertEntry: {
+            /**
+             * Format: double
+             * @description What it was compared with.
+             */
+            base?: number | null;
+            /** @description The bucket that was judged. */
+            bucket?: string | null;
+            /** @description Why it cannot be evaluated. */
+            message?: string | null;
+            /** @description `ok`, `firing` or `error`. */
+            state: string;
+            /** @description When. */
+            time: string;
+            /**
+             * Format: double
+             * @description Its figure.
+             */
+            value?: number | null;
+        };
+        /** @description What became of an alert. */
+        AlertHistory: {
+            /** @description The changes of its state, newest first. */
+            entries: components["schemas"]["AlertEntry"][];
+            /** @description Its last mails, newest first. */
+            mails: components["schemas"]["MailStatus"][];
+        };
+        /** @description A series of a report. */
+        AlertSeries: {
+            /** @description The event, or the formula's name. */
+            name: string;
+            /** @description Its segment's values, as in the report's answer; empty without breakdown. */
+            segment?: (string | null)[];
+        };
+        /**
+         * @description How an alert is.
+         * @enum {string}
+         */
+        AlertState: "new" | "ok" | "firing" | "error";
+        /** @description The last evaluation of an alert. */
+        AlertStatus: {
+            /**
+             * Format: double
+             * @description What it was compared with.
+             */
+            base?: number | null;
+            /** @description The bucket that was judged. */
+            bucket?: string | null;
+            /** @description When it was last evaluated. */
+            checked?: string | null;
+            /** @description Why it cannot be evaluated. */
+            message?: string | null;
+            /** @description Since when. */
+            since?: string | null;
+            /** @description How it is. */
+            state: components["schemas"]["AlertState"];
+            /**
+             * Format: double
+             * @description Its figure.
+             */
+            value?: number | null;
+        };
+        /** @description Alerts. */
+        Alerts: {
+            /** @description By number. */
+            alerts: components["schemas"]["Alert"][];
+        };
         /**
          * @description Where buckets begin.
          * @enum {string}
@@ -1131,6 +1415,16 @@ export interface components {
             expires: string | null;
             kind: string;
         };
+        /**
+         * @description What a change is measured against.
+         * @enum {string}
+         */
+        ChangeAgainst: "previous_bucket" | "previous_period";
+        /**
+         * @description A way to change.
+         * @enum {string}
+         */
+        ChangeDirection: "rise" | "fall" | "any";
         /** @description A cohort. */
         Cohort: components["schemas"]["CohortDraft"] & {
             /** @description When it was made. */
@@ -1458,6 +1752,77 @@ export interface components {
          * @enum {string}
          */
         DeliveryState: "idle" | "healthy" | "backing_off" | "blocked" | "contained" | "faulty" | "stopped" | "external";
+        /** @description A digest with when it is sent. */
+        Digest: components["schemas"]["DigestDraft"] & {
+            /** @description When it was made. */
+            created: string;
+            /** @description By whom. */
+            created_by: string;
+            /**
+             * Format: int64
+             * @description Its number; never given twice.
+             */
+            id: number;
+            /** @description When it was last sent by itself. */
+            last?: string | null;
+            /** @description When it is sent next by itself. */
+            next?: string | null;
+            /** @description When it was last changed. */
+            updated: string;
+            /** @description By whom. */
+            updated_by: string;
+            /**
+             * Format: int32
+             * @description Counts changes, from 1.
+             */
+            version: number;
+        };
+        /**
+         * @description A day of the week.
+         * @enum {string}
+         */
+        DigestDay: "monday" | "tuesday" | "wednesday" | "thursday" | "friday" | "saturday" | "sunday";
+        /** @description A digest to be kept. */
+        DigestDraft: {
+            /**
+             * Format: int64
+             * @description The dashboard.
+             */
+            dashboard: number;
+            /** @description Whether it is sent by itself. */
+            enabled?: boolean;
+            /** @description How often. */
+            every: components["schemas"]["DigestEvery"];
+            /**
+             * Format: int32
+             * @description The hour of the day, 0 to 23.
+             */
+            hour: number;
+            /** @description What it is called, at most 120 characters. */
+            name: string;
+            /** @description The project. */
+            project: string;
+            /** @description Who gets it, 1 to 20. */
+            recipients: string[];
+            /** @description IANA time zone; absent means the project's. */
+            timezone?: string | null;
+            weekday?: components["schemas"]["DigestDay"] | null;
+        };
+        /**
+         * @description How often a digest is sent.
+         * @enum {string}
+         */
+        DigestEvery: "daily" | "weekly";
+        /** @description What became of a digest's mails. */
+        DigestMails: {
+            /** @description The last ones, newest first. */
+            mails: components["schemas"]["MailStatus"][];
+        };
+        /** @description Digests. */
+        Digests: {
+            /** @description By number. */
+            digests: components["schemas"]["Digest"][];
+        };
         /** @description How long people took, seconds. Quantiles are interpolated between neighbours (SQL's `percentile_cont`). */
         Durations: {
             /**
@@ -2199,6 +2564,24 @@ export interface components {
             refused: components["schemas"]["Because"] | null;
             /** @description What it does not get of this event, and why. */
             withheld: components["schemas"]["WithheldField"][];
+        };
+        /** @description What became of a mail. */
+        MailStatus: {
+            /**
+             * Format: int32
+             * @description How often it was tried.
+             */
+            attempts: number;
+            /** @description Why the last attempt failed. */
+            code?: string | null;
+            /** @description When it was made. */
+            made: string;
+            /** @description `queued`, `sending`, `sent`, `failed`, or `unknown`: the relay may have got it, and it is not sent again. */
+            state: string;
+            /** @description Its subject. */
+            subject: string;
+            /** @description Whom it is for. */
+            to: string;
         };
         /**
          * @description How conditions are joined.
@@ -3010,6 +3393,11 @@ export interface components {
         Taken: {
             rejected: components["schemas"]["RejectedLine"][];
         };
+        /**
+         * @description A side of a line.
+         * @enum {string}
+         */
+        ThresholdDirection: "above" | "below";
         /** @description A tile on the grid of 12 columns. */
         Tile: {
             /**
@@ -3210,6 +3598,159 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    list_alerts: {
+        parameters: {
+            query?: {
+                project?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Alerts"];
+                };
+            };
+        };
+    };
+    make_alert: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AlertDraft"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Alert"];
+                };
+            };
+        };
+    };
+    alert: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Alert"];
+                };
+            };
+        };
+    };
+    change_alert: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AlertDraft"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Alert"];
+                };
+            };
+        };
+    };
+    delete_alert: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Deleted"];
+                };
+            };
+        };
+    };
+    check_alert: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertStatus"];
+                };
+            };
+        };
+    };
+    alert_history: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertHistory"];
+                };
+            };
+        };
+    };
     list_annotations: {
         parameters: {
             query: {
@@ -3639,7 +4180,9 @@ export interface operations {
     };
     delete_dashboard: {
         parameters: {
-            query?: never;
+            query?: {
+                force?: boolean;
+            };
             header?: never;
             path: {
                 id: number;
@@ -3772,6 +4315,159 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Settled"];
+                };
+            };
+        };
+    };
+    list_digests: {
+        parameters: {
+            query?: {
+                project?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Digests"];
+                };
+            };
+        };
+    };
+    make_digest: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DigestDraft"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Digest"];
+                };
+            };
+        };
+    };
+    digest: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Digest"];
+                };
+            };
+        };
+    };
+    change_digest: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DigestDraft"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Digest"];
+                };
+            };
+        };
+    };
+    delete_digest: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Deleted"];
+                };
+            };
+        };
+    };
+    digest_mails: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DigestMails"];
+                };
+            };
+        };
+    };
+    send_digest: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DigestMails"];
                 };
             };
         };
