@@ -189,7 +189,7 @@ impl<'a> Side<'a> {
             (None, _) => {
                 let is_rest =
                     |line: &Line<'_>| matches!(line.segment, [Some(only)] if only == "$other");
-                let is_hidden = named().any(|line| is_rest(line));
+                let is_hidden = named().any(is_rest);
                 Err(if is_hidden {
                     Nothing::Hidden
                 } else {
