@@ -13,7 +13,7 @@ const SECRET: &str = "query-secret-0123456789";
 const DAYS: &str = "from_date=2026-05-31&to_date=2026-06-01";
 
 /// An event `minutes` before now.
-fn event(token: &str, name: &str, id: &str, minutes: i64, more: Value) -> Value {
+fn event(token: &str, name: &str, id: &str, minutes: i64, more: &Value) -> Value {
     let time = (NOW - minutes * 60_000) / 1000;
     let mut properties = json!({ "token": token, "distinct_id": id, "time": time, "$browser": "Firefox", "word": "canaryword",
         "email": "ada@example.com", "org_id": "acme-corp", "$insert_id": format!("{name}-{id}-{minutes}") });
@@ -80,30 +80,30 @@ async fn started(stored: bool) -> TestServer {
     let server = TestServer::start(folder).await;
     let token = server.folder.token.clone();
     let device = "$device:7c9e6679-7425-40de-944b-e07fc1f90ae7";
-    let mut signed_up = event(&token, "Signed Up", "user-1", 50, json!({}));
+    let mut signed_up = event(&token, "Signed Up", "user-1", 50, &json!({}));
     signed_up["properties"]["$device_id"] = json!("7c9e6679-7425-40de-944b-e07fc1f90ae7");
     signed_up["properties"]["$user_id"] = json!("user-1");
     server
         .track(json!([
-            event(&token, "Visited", device, 1_440, json!({ "size": 10 })),
+            event(&token, "Visited", device, 1_440, &json!({ "size": 10 })),
             signed_up,
-            event(&token, "Visited", "user-1", 40, json!({ "size": 20 })),
+            event(&token, "Visited", "user-1", 40, &json!({ "size": 20 })),
             event(
                 &token,
                 "Visited",
                 "user-2",
                 30,
-                json!({ "size": 30, "$browser": "Chrome" })
+                &json!({ "size": 30, "$browser": "Chrome" })
             ),
             event(
                 &token,
                 "Visited",
                 "user-2",
                 20,
-                json!({ "size": 40, "$browser": "Chrome" })
+                &json!({ "size": 40, "$browser": "Chrome" })
             ),
-            event(&token, "Called", "user-1", 10, json!({})),
-            event(&token, "Called", "user-2", 5, json!({})),
+            event(&token, "Called", "user-1", 10, &json!({})),
+            event(&token, "Called", "user-2", 5, &json!({})),
         ]))
         .await;
     let update = json!([
