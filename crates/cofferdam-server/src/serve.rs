@@ -42,7 +42,12 @@ impl Listeners {
         system.set_intake_address(intake_address);
         let (stop, stopped) = watch::channel(false);
         let (outside, routes) = (http::intake(system), http::admin(system));
+        // Whoever finds the server ready finds its control socket too, not the one of a server that was killed.
+        let control = http::control(system);
+        let control =
+            listen::serve_unix(&system.data_path("control.sock"), control, stopped.clone())?;
         let tasks = vec![
+            control,
             listen::serve_tcp(
                 intake,
                 tls.clone(),
@@ -53,13 +58,8 @@ impl Listeners {
                 admin,
                 tls,
                 move |request, _| http::routed(routes.clone(), request),
-                stopped.clone(),
-            ),
-            listen::serve_unix(
-                &system.data_path("control.sock"),
-                http::control(system),
                 stopped,
-            )?,
+            ),
         ];
         Ok(Self {
             intake: intake_address,
