@@ -41,6 +41,7 @@ pub fn intake(system: &Arc<System>) -> Outside {
         intake: Intake {
             pipeline: Arc::clone(&system.pipeline),
             trusted_proxies: Arc::new(system.config().server.trusted_proxies.clone()),
+            system: Arc::clone(system),
             bodies: intake::Bodies::default(),
         },
         health: health::router(system.journal.clone()),

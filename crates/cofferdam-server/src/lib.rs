@@ -30,6 +30,7 @@ pub mod routes;
 pub mod serve;
 mod shown;
 pub mod system;
+pub mod usage;
 pub mod web;
 pub mod zones;
 

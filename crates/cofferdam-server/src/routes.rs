@@ -22,5 +22,6 @@ pub(crate) mod sent;
 mod sql;
 mod status;
 mod store;
+mod usage;
 mod vendors;
 mod words;

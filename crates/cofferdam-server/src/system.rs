@@ -25,6 +25,7 @@ use crate::pipeline::Pipeline;
 use crate::policies::Policies;
 use crate::projector::Projector;
 use crate::reports::Reports;
+use crate::usage::Usage;
 use cofferdam_access::Access;
 use cofferdam_egress::Egress;
 use cofferdam_journal::Journal;
@@ -84,6 +85,8 @@ pub struct System {
     pub boards: Boards,
     /// Reports that run, and answers that are kept.
     pub reports: Reports,
+    /// What the platform's own API was asked.
+    pub usage: Usage,
     /// Imports under way.
     pub imports: Arc<Imports>,
     /// The last records.
@@ -181,5 +184,6 @@ impl System {
         // One after the other: of connections that close at once none may be the last one, and a write-ahead log would stay behind.
         self.store.close().await;
         self.counters.close().await;
+        self.usage.close().await;
     }
 }

@@ -46,6 +46,7 @@ pub struct Vault {
     pub(crate) master: RwLock<Secret>,
     pub(crate) id_keys: Keyed,
     pub(crate) insert_keys: Keyed,
+    usage_keys: Keyed,
     pub(crate) people_keys: RwLock<PeopleKeys>,
     pub(crate) organization_key: Secret,
     pub(crate) people: RwLock<People>,
@@ -103,6 +104,7 @@ impl Vault {
             master: RwLock::new(master),
             id_keys: Keyed::new(&index.hash(&[&["ids"]])),
             insert_keys: Keyed::new(&index.hash(&[&["inserts"]])),
+            usage_keys: Keyed::new(&index.hash(&[&["usage"]])),
             people_keys: RwLock::new(PeopleKeys::new(people_keys).ok_or_else(missing)?),
             organization_key,
             people: RwLock::default(),
@@ -177,6 +179,14 @@ impl Vault {
         may_be_new: bool,
     ) -> Option<ResolvedOrganization> {
         self.organization(project, group, id, may_be_new)
+    }
+
+    /// What stands for a key or an organization of the platform's own API where its requests are counted: a keyed hash, the same
+    /// for the same text of a kind in a project.
+    #[must_use]
+    pub fn usage_token(&self, project: &ProjectName, kind: &str, text: &str) -> [u8; 16] {
+        let parts: [&[&str]; 3] = [&[kind], &[project.as_str()], &[text]];
+        self.usage_keys.short(&parts)
     }
 
     /// Whether anybody was forgotten so short a time ago that late copies are refused.

@@ -243,6 +243,11 @@ fn other_sections() -> String {
             &[
                 ("retention_days", store.retention_days, "0 = for ever"),
                 (
+                    "usage_retention_days",
+                    store.usage_retention_days,
+                    "of the API board; 0 = for ever",
+                ),
+                (
                     "flush_seconds",
                     store.flush_seconds,
                     "until events are cut into files",

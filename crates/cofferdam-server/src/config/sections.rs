@@ -165,6 +165,8 @@ impl Default for JournalSection {
 pub struct StoreSection {
     /// Days that events are kept; 0 = for ever.
     pub retention_days: u64,
+    /// Days that counts of the platform's own API are kept; 0 = for ever.
+    pub usage_retention_days: u64,
     /// Seconds between two cuts of the in-memory tail into files.
     pub flush_seconds: u64,
 }
@@ -173,6 +175,7 @@ impl Default for StoreSection {
     fn default() -> Self {
         Self {
             retention_days: 0,
+            usage_retention_days: 400,
             flush_seconds: 30,
         }
     }

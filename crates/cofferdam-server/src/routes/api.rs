@@ -4,7 +4,7 @@
 
 use super::{
     audit, boards, deletions, explain, fields, gaps, imports, keys, live, metrics, overview,
-    people, radius, reports, sql, status, store, vendors,
+    people, radius, reports, sql, status, store, usage, vendors,
 };
 use crate::error::ApiError;
 use crate::system::System;
@@ -111,6 +111,7 @@ pub fn routes() -> OpenApiRouter<Arc<System>> {
         ))
         .routes(routes!(sql::sql))
         .routes(routes!(sql::schema))
+        .routes(routes!(usage::report))
         .routes(routes!(explain::explain))
         .routes(routes!(people::erase))
         .routes(routes!(people::pages::list))

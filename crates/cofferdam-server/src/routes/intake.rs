@@ -1,12 +1,14 @@
 //! Intake: the vendors' own paths. Reads a request, lets the pipeline take it, answers as the SDK expects.
 //!
-//! Invariant: every answer carries CORS headers, whatever happened; targets, bodies and ids never reach a log; cookies are
+//! Invariant: every answer to an SDK carries CORS headers, whatever happened; targets, bodies and ids never reach a log; cookies are
 //! dropped before anything is read.
 
 mod bodies;
+mod usage;
 
 use crate::counters::Count;
 use crate::pipeline::{Pipeline, Sender, Unavailable};
+use crate::system::System;
 use axum::body::{Body, Bytes};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
@@ -43,6 +45,8 @@ pub struct Intake {
     pub pipeline: Arc<Pipeline>,
     /// Networks whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Arc<Vec<IpNet>>,
+    /// What the lines of access logs need beside it.
+    pub system: Arc<System>,
     /// The bodies under way.
     pub bodies: Bodies,
 }
@@ -50,6 +54,9 @@ pub struct Intake {
 /// Answers one request of a peer.
 pub async fn answer(intake: &Intake, request: Request<Incoming>, peer: SocketAddr) -> Response {
     let (parts, body) = request.into_parts();
+    if parts.uri.path() == usage::PATH {
+        return usage::answer(intake, &parts, body).await;
+    }
     let mut response = match mixpanel::endpoint(parts.uri.path()) {
         None => StatusCode::NOT_FOUND.into_response(),
         Some(_) if parts.method == Method::OPTIONS => StatusCode::NO_CONTENT.into_response(),

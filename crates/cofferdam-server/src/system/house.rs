@@ -72,6 +72,8 @@ impl System {
                 self.store.retain(&project.name, before).await?;
             }
         }
+        let keep_days = config.store.usage_retention_days;
+        self.usage.keep_house(self.clock.now(), keep_days).await?;
         Ok(())
     }
 

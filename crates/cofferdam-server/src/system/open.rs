@@ -16,6 +16,7 @@ use crate::projector::Projector;
 use crate::projects::Projects;
 use crate::rates::RateLimit;
 use crate::reports::Reports;
+use crate::usage::Usage;
 use anyhow::Context;
 use cofferdam_access::{Access, AccessOptions};
 use cofferdam_audit::Audit;
@@ -125,6 +126,9 @@ impl System {
         let boards = Boards::open(counters.pool(), Arc::clone(&seams.clock))
             .await
             .context("control.db cannot be read")?;
+        let usage = Usage::open(&data_dir.join("usage.db"))
+            .await
+            .context("usage.db cannot be opened")?;
         let store_options = StoreOptions::new(
             data_dir.join("store"),
             data_dir.join("catalog.db"),
@@ -258,6 +262,7 @@ impl System {
             fields,
             boards,
             reports: Reports::default(),
+            usage,
             imports: Arc::default(),
             live,
             config_lock: Mutex::new(()),

@@ -39,4 +39,5 @@ mod sink;
 mod sql;
 mod support;
 mod upgrade;
+mod usage;
 mod vendor_faults;

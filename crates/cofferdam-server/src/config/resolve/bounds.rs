@@ -49,6 +49,12 @@ pub(super) fn main_file(source: &SourceFile, main: &MainFile, problems: &mut Vec
         ),
         (
             "store",
+            "usage_retention_days",
+            store.usage_retention_days,
+            0..=CENTURY_DAYS,
+        ),
+        (
+            "store",
             "flush_seconds",
             store.flush_seconds,
             0..=DAY_SECONDS,
