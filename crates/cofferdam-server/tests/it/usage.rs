@@ -85,7 +85,7 @@ async fn lines_are_counted_once_and_bad_ones_are_named() {
     assert_eq!(
         answer["lines"],
         json!([
-            { "line": 13, "field": "status", "reason": "missing" },
+            { "line": 13, "field": "method", "reason": "missing" },
             { "line": 14, "reason": "not_json" },
             { "line": 15, "field": "endpoint", "reason": "invalid" },
         ])

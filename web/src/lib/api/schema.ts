@@ -1028,6 +1028,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/usage/report": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Requests, errors and latency percentiles of the platform's own API over time, by key, organization and endpoint. */
+        post: operations["usage_report"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/vendors": {
         parameters: {
             query?: never;
@@ -3510,6 +3527,107 @@ export interface components {
         UnsetField: {
             path: string;
         };
+        /**
+         * @description What series are told apart by.
+         * @enum {string}
+         */
+        UsageBy: "key" | "organization" | "endpoint";
+        /** @description The answer. */
+        UsageReport: {
+            /** @description Start of each bucket, UTC. */
+            buckets: string[];
+            /**
+             * Format: double
+             * @description Percentiles from 1 ms on are off by at most this share of them; below 1 ms they are told as 0.5.
+             */
+            percentile_error: number;
+            /** @description The series, by requests descending. */
+            series: components["schemas"]["UsageSeries"][];
+        };
+        /** @description What is asked. */
+        UsageReportRequest: {
+            /** @description What series are told apart by; empty for one series of all. */
+            by?: components["schemas"]["UsageBy"][];
+            /** @description Only this endpoint, e.g. `GET /v1/models`. */
+            endpoint?: string | null;
+            /** @description First day, UTC. */
+            from: string;
+            /** @description Only this key: the key itself, or its hash from an answer. */
+            key?: string | null;
+            /** @description Most series, by requests; default 20, at most 100. */
+            limit?: number | null;
+            /** @description Only this organization: its id, or its hash. */
+            organization?: string | null;
+            /** @description The project. */
+            project: string;
+            /** @description Last day, UTC, inclusive. */
+            to: string;
+            /** @description Length of a bucket; minutes are kept for two days. */
+            unit?: components["schemas"]["UsageUnit"];
+        };
+        /** @description The requests of a key, organization or endpoint. */
+        UsageSeries: {
+            /** @description Method and endpoint. */
+            endpoint?: string | null;
+            /** @description Failed requests by bucket. */
+            errors: number[];
+            /** @description The key's hash. */
+            key?: string | null;
+            /** @description The organization's hash; empty where requests named none. */
+            organization?: string | null;
+            /** @description Median latency by bucket, milliseconds; `null` without requests. */
+            p50: (number | null)[];
+            /** @description 95th percentile. */
+            p95: (number | null)[];
+            /** @description 99th percentile. */
+            p99: (number | null)[];
+            /** @description Requests by bucket. */
+            requests: number[];
+            /** @description Over the whole range. */
+            total: components["schemas"]["UsageTotals"];
+        };
+        /** @description Figures over a range. */
+        UsageTotals: {
+            /**
+             * Format: int64
+             * @description Bytes sent.
+             */
+            bytes: number;
+            /** @description Of them, by class: `auth` (401, 403), `not_found` (404), `rate_limited` (429), `client` (other 4xx), `server` (5xx). */
+            classes: {
+                [key: string]: number;
+            };
+            /**
+             * Format: int64
+             * @description Failed requests: status 400 and above.
+             */
+            errors: number;
+            /**
+             * Format: double
+             * @description Median latency, milliseconds.
+             */
+            p50?: number | null;
+            /**
+             * Format: double
+             * @description 95th percentile.
+             */
+            p95?: number | null;
+            /**
+             * Format: double
+             * @description 99th percentile.
+             */
+            p99?: number | null;
+            /**
+             * Format: int64
+             * @description Requests.
+             */
+            requests: number;
+        };
+        /**
+         * @description Length of a bucket.
+         * @enum {string}
+         */
+        UsageUnit: "minute" | "hour" | "day";
         /** @description A vendor: company, contract, table, delivery. */
         Vendor: {
             consent: components["schemas"]["Consent"];
@@ -5359,6 +5477,29 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Flushed"];
+                };
+            };
+        };
+    };
+    usage_report: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UsageReportRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UsageReport"];
                 };
             };
         };
