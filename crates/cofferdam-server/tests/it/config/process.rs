@@ -330,7 +330,7 @@ fn init_refuses_what_check_would_refuse_and_names_every_default() {
         )
     };
     assert_eq!(limits(&spoken), limits(&silent));
-    assert_eq!(comments.len(), 4 + 4 + 2 + 2 + 1, "{comments:?}");
+    assert_eq!(comments.len(), 4 + 4 + 2 + 3 + 1, "{comments:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
